@@ -1,0 +1,35 @@
+# What the commands do stands in README.md.
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := run
+.PHONY: run test lint typecheck check install install-dev clean
+
+# Settings come from the environment or .env. EMBEDDED lets `setup` make the keys.
+run: install
+	@exec env EMBEDDED=1 $(PY) -m webapp.supervisor
+
+test: install-dev
+	@deploy/debian-packages.sh postgresql redis-server chromium dcmtk dicom3tools
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: install-dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+typecheck: install-dev
+	$(PY) -m mypy
+
+check: lint typecheck test
+
+install:
+	@deploy/install.sh "$(PYTHON)" "$(VENV)" requirements.txt
+
+install-dev: install
+	@deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) static/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Rows, sealed bytes and the keys between them."""

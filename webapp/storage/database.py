@@ -1,0 +1,113 @@
+"""How the database is spoken to: short, explicit transactions on either kind.
+
+SQLite is written by several processes. The driver's own transactions lose
+updates, so every writing one starts with BEGIN IMMEDIATE, behind ``flock`` on a
+side file: SQLite's busy handler polls, and waits of seconds were the result.
+PostgreSQL needs none of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from webapp.storage.errors import DatabaseUnavailable
+
+BUSY_SECONDS = 30
+READ_ONLY = {"read_only": True}
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A transaction that is committed when the block ends and undone when it raises.
+
+    Never keep one open while a body is read or a file is processed.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    with _session(engine) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A transaction that only reads, and so waits for no writer.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    with _session(engine) as session:
+        session.connection(execution_options=READ_ONLY)
+        yield session
+
+
+@contextmanager
+def _session(engine: Engine) -> Iterator[Session]:
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            yield session
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable from error
+        raise
+
+
+def tune_sqlite(engine: Engine, lock_file: str | None) -> None:
+    """Give a SQLite engine its pragmas, its BEGIN and its writers' lock.
+
+    Args:
+        lock_file: path of the side file that writers take turns on; none for
+            a database in memory.
+    """
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _Begin(lock_file))
+    event.listen(engine, "checkin", _release)
+
+
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+class _Begin:
+    def __init__(self, lock_file: str | None) -> None:
+        self.lock_file = lock_file
+
+    def __call__(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("read_only"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if self.lock_file:
+            _take_turn(connection.info, self.lock_file)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _take_turn(info: dict[str, Any], lock_file: str) -> None:
+    handle = info.get("turn")
+    if handle is None:
+        handle = info["turn"] = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _release(_connection: Any, record: Any) -> None:
+    handle = record.info.get("turn")
+    if handle is not None:
+        fcntl.flock(handle, fcntl.LOCK_UN)

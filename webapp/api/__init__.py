@@ -1,0 +1,12 @@
+"""The JSON endpoints of the contract."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from webapp.extensions import csrf
+
+blueprint = Blueprint("api", __name__)
+csrf.exempt(blueprint)  # the guards check a session's token from its header
+
+from webapp.api import batches, health, uploads, users  # noqa: E402, F401

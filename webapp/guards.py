@@ -1,0 +1,153 @@
+"""Who calls, and whether they may: every route names its guard.
+
+A guard runs before anything of the body is read. On routes that take files
+nothing may touch ``request.form`` before the file is sealed, so a session's
+CSRF token is read from its header alone there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import current_app, g, request
+from flask_login import current_user
+from flask_wtf.csrf import validate_csrf
+from limits import parse
+from wtforms.validators import ValidationError
+
+from webapp.config import Settings
+from webapp.errors import Rejected
+from webapp.extensions import limiter
+from webapp.responses import NotAllowed, NotAuthenticated, RateLimited
+from webapp.services import accounts
+from webapp.services.accounts import Caller
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FAILED_AUTHENTICATION = parse("60/minute")
+USER_ID = re.compile(r"[!-.0-~]{1,128}")
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class UserIdInvalid(Rejected):
+    """``X-User-ID`` is not 1-128 visible ASCII characters without a slash."""
+
+    code = "user-id-invalid"
+
+
+class FormExpired(Rejected):
+    """An unsafe request of a session without its CSRF token."""
+
+    code = "csrf"
+
+
+def public(view: Callable[P, R]) -> Callable[P, R]:
+    """Anybody may call."""
+    view.guard = "public"  # type: ignore[attr-defined]
+    return view
+
+
+def needs(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Only a caller with all of ``scopes``, by key or by session."""
+
+    def guarded(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+            g.caller = authenticate()
+            if not (g.caller.is_admin or g.caller.scopes.issuperset(scopes)):
+                raise NotAllowed
+            return view(*args, **kwargs)
+
+        inner.guard = " ".join(scopes)  # type: ignore[attr-defined]
+        return inner
+
+    return guarded
+
+
+def needs_admin(view: Callable[P, R]) -> Callable[P, R]:
+    """Only administrators; a known caller who is none gets 403."""
+
+    @wraps(view)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.caller = authenticate()
+        if not g.caller.is_admin:
+            raise NotAllowed
+        return view(*args, **kwargs)
+
+    inner.guard = "admin"  # type: ignore[attr-defined]
+    return inner
+
+
+def caller() -> Caller:
+    """The caller of this request, once its guard has run."""
+    found: Caller = g.caller
+    return found
+
+
+def authenticate() -> Caller:
+    """The caller of this request.
+
+    Raises:
+        NotAuthenticated: neither a valid key nor a session.
+        RateLimited: too many failures from this address.
+        UserIdInvalid, FormExpired: a malformed header.
+    """
+    header = request.headers.get("Authorization")
+    if header is not None:
+        return _by_key(header)
+    if current_user.is_authenticated:
+        if request.method not in SAFE:
+            _check_csrf_header()
+        found: Caller = current_user.caller()
+        return found
+    raise _refused()
+
+
+def _by_key(header: str) -> Caller:
+    scheme, _, raw = header.partition(" ")
+    user = request.headers.get("X-User-ID")
+    if user is not None and not USER_ID.fullmatch(user):
+        raise UserIdInvalid
+    if scheme.lower() == "bearer":
+        found = accounts.authenticate_key(raw.strip(), user)
+        if found:
+            _limit_key(raw)
+            return found
+    raise _refused()
+
+
+def _limit_key(raw: str) -> None:
+    settings: Settings = current_app.config["SETTINGS"]
+    if settings.rate_limit_per_key is None:
+        return
+    rate = parse(settings.rate_limit_per_key)
+    if not limiter.limiter.hit(rate, "key", raw[:8]):
+        raise RateLimited(retry_after=rate.get_expiry())
+
+
+def _refused() -> Rejected:
+    """Only failures count against an address, and only failures are slowed."""
+    settings: Settings = current_app.config["SETTINGS"]
+    address = request.remote_addr or "-"
+    counted = settings.rate_limits == "on" and "Authorization" in request.headers
+    if counted and not limiter.limiter.hit(FAILED_AUTHENTICATION, "authentication", address):
+        return RateLimited(retry_after=FAILED_AUTHENTICATION.get_expiry())
+    return NotAuthenticated()
+
+
+def _check_csrf_header() -> None:
+    if not current_app.config.get("WTF_CSRF_ENABLED", True):
+        return
+    try:
+        validate_csrf(request.headers.get("X-CSRFToken"))
+    except ValidationError:
+        raise FormExpired from None
+
+
+def guard_of(view: Any) -> str | None:
+    """The guard that a view names; none is a fault that a test finds."""
+    return getattr(view, "guard", None)

@@ -1,0 +1,40 @@
+"""What every request begins and ends with: its id, in the log and in the answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+
+from webapp.logs import request_id
+
+log = logging.getLogger("webapp.requests")
+
+FORM_LIMIT = 1 << 20
+TAKES_FILES = ("/upload", "/upload/batch", "/uploads")
+
+
+def init_app(app: Flask) -> None:
+    """Number each request, bound the bodies of forms, and log one line for each."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    g.request_id = uuid4().hex
+    g.began = time.monotonic()
+    request_id.set(g.request_id)
+    rule = request.url_rule.rule if request.url_rule else ""
+    if rule not in TAKES_FILES and not rule.endswith("/files"):
+        request.max_content_length = FORM_LIMIT
+
+
+def _end(response: Response) -> Response:
+    """The rule, never the path or query: they can hold an id that names somebody."""
+    response.headers["X-Request-ID"] = g.get("request_id", "-")
+    took = 1000 * (time.monotonic() - g.get("began", time.monotonic()))
+    rule = request.url_rule.rule if request.url_rule else "-"
+    log.info("%s %s %d %.0f ms", request.method, rule, response.status_code, took)
+    return response

@@ -1,0 +1,1 @@
+"""Use cases, a function each: plain values in, plain values out."""

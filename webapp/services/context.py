@@ -1,0 +1,61 @@
+"""What every service works with: made once by ``create_app``, reached by :func:`context`."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+
+from flask import current_app
+from sqlalchemy import Engine
+
+from webapp.config import Settings
+from webapp.extensions import db
+from webapp.pipeline.deidentify import DeidentificationProfile, parse_profile
+from webapp.pipeline.diagnosis import Model, load_model
+from webapp.services.sandbox import Sandbox
+from webapp.storage.blobs import LocalBlobStore
+from webapp.storage.keys import Keyring
+from webapp.storage.spool import Vault
+
+IN_MEMORY_UPLOADS = 16
+"""How many single uploads (of up to 32 MB) one process holds in memory at once."""
+
+
+class ServiceContext:
+    """The parts behind the services, each made when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.in_memory = threading.BoundedSemaphore(IN_MEMORY_UPLOADS)
+
+    @property
+    def engine(self) -> Engine:
+        return db.engine
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        if self.settings.master_keys:
+            return Keyring(self.settings.master_keys.get_secret_value())
+        return Keyring.from_file(self.settings.key_file)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.keyring, LocalBlobStore(self.settings.upload_dir.absolute()))
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        return Sandbox()
+
+    @cached_property
+    def model(self) -> Model:
+        return load_model(self.settings.diagnosis_model)
+
+    @cached_property
+    def profile(self) -> DeidentificationProfile:
+        return parse_profile(self.settings.deid_profile)
+
+
+def context() -> ServiceContext:
+    """The parts of the app that is running."""
+    found: ServiceContext = current_app.extensions["services"]
+    return found

@@ -1,0 +1,71 @@
+"""Master keys come and go: what they wrap is wrapped again, blobs stay as they are."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from webapp.services.accounts import secret_aad
+from webapp.services.context import context
+from webapp.storage.database import reading, writing
+from webapp.storage.models import BatchEntry, Blob, Frontend, Upload
+from webapp.storage.vault import Kind
+
+SLICE = 500
+
+
+def rewrap_all() -> int:
+    """Wrap everything under the newest master key, a slice a transaction; how many rows.
+
+    It may be interrupted and run again: only rows under older keys are touched.
+    """
+    return sum(_rewrap(table, column) for table, column in TABLES)
+
+
+def rows_under(key_id: str) -> int:
+    """How many rows still need a master key."""
+    with reading(context().engine) as session:
+        return sum(
+            session.scalar(select(func.count()).select_from(table).where(column == key_id)) or 0
+            for table, column in TABLES
+        )
+
+
+TABLES = (
+    (Frontend, Frontend.secret_key_id),
+    (Upload, Upload.name_key_id),
+    (BatchEntry, BatchEntry.name_key_id),
+    (Blob, Blob.master_key_id),
+)
+
+
+def _rewrap(table, column) -> int:  # type: ignore[no-untyped-def]
+    done, newest = 0, context().keyring.newest_id
+    while True:
+        with writing(context().engine) as session:
+            query = select(table).where(column != newest).limit(SLICE).with_for_update()
+            rows = session.scalars(query).all()
+            for row in rows:
+                _rewrap_row(row)
+        if not rows:
+            return done
+        done += len(rows)
+
+
+def _rewrap_row(row: Frontend | Upload | BatchEntry | Blob) -> None:
+    keyring, vault = context().keyring, context().vault
+    if isinstance(row, Frontend):
+        secret = keyring.unwrap(row.secret_key_id, row.secret, secret_aad(row.id))
+        row.secret_key_id, row.secret = keyring.wrap(secret, secret_aad(row.id))
+    elif isinstance(row, Blob):
+        row.master_key_id, row.data_key = vault.rewrap(
+            row.data_key, row.master_key_id, row.upload_id, Kind[row.kind.upper()]
+        )
+    else:
+        name = vault.open_name(row.name_key_id, row.name, _owner(row))
+        row.name_key_id, row.name = vault.seal_name(name, _owner(row))
+
+
+def _owner(row: Upload | BatchEntry) -> UUID:
+    return row.id

@@ -1,0 +1,171 @@
+"""What a caller may see of uploads and batches: lists, records, counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from webapp.errors import NotFound
+from webapp.services.accounts import NOBODY, Caller
+from webapp.services.context import context
+from webapp.services.records import (
+    Page,
+    UploadRecord,
+    decode_cursor,
+    encode_cursor,
+    record_of,
+)
+from webapp.storage.database import reading
+from webapp.storage.models import Batch, EndUser, Upload
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which uploads of a list are wanted; none of a field means any."""
+
+    status: str | None = None
+    modality: str | None = None
+    batch_id: UUID | None = None
+    study_instance_uid: str | None = None
+    received_from: datetime | None = None
+    received_until: datetime | None = None
+    saved: bool = False
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Totals over what the caller may see."""
+
+    total_uploads: int
+    unique_users: int
+    latest_upload: datetime | None
+    earliest_upload: datetime | None
+
+
+def visible(caller: Caller, table: type[Upload] | type[Batch]) -> ColumnElement[bool]:
+    """The rows of ``table`` that the caller may see."""
+    if caller.sees_all:
+        return true()
+    if caller.user is None:
+        return table.frontend_id == caller.frontend_id
+    if caller.end_user_id is None:
+        return false()
+    return table.end_user_id == caller.end_user_id
+
+
+def visible_uploads(caller: Caller) -> ColumnElement[bool]:
+    """The uploads that the caller may see; a hidden one waits to be purged."""
+    return and_(visible(caller, Upload), Upload.hidden_at.is_(None))
+
+
+def get_visible(session: Session, caller: Caller, upload_id: UUID) -> Upload:
+    """The row of an upload.
+
+    Raises:
+        NotFound: absent, or somebody else's.
+    """
+    query = select(Upload).where(Upload.id == upload_id, visible_uploads(caller))
+    found = session.scalar(query)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def upload(caller: Caller, upload_id: UUID) -> UploadRecord:
+    """One upload's record. Raises NotFound."""
+    with reading(context().engine) as session:
+        return record_of(get_visible(session, caller, upload_id), context().vault)
+
+
+def uploads(
+    caller: Caller, limit: int, cursor: str | None = None, filters: Filters | None = None
+) -> Page[UploadRecord]:
+    """The caller's uploads, newest first.
+
+    Raises:
+        CursorInvalid: the cursor is not one of ours.
+    """
+    query = select(Upload).where(visible_uploads(caller), *_conditions(filters or Filters()))
+    with reading(context().engine) as session:
+        rows = session.scalars(newest_first(query, Upload, limit, cursor)).all()
+    records = [record_of(row, context().vault) for row in rows[:limit]]
+    return Page(records, next_cursor(rows, limit))
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    wanted: list[tuple[InstrumentedAttribute[object], object]] = [
+        (Upload.status, filters.status),
+        (Upload.modality, filters.modality),
+        (Upload.batch_id, filters.batch_id),
+        (Upload.study_instance_uid, filters.study_instance_uid),
+    ]
+    conditions: list[ColumnElement[bool]] = [c == v for c, v in wanted if v is not None]
+    if filters.received_from:
+        conditions.append(Upload.created_at >= filters.received_from)
+    if filters.received_until:
+        conditions.append(Upload.created_at < filters.received_until)
+    if filters.saved:
+        conditions.append(Upload.saved_at.is_not(None))
+    return conditions
+
+
+def newest_first(
+    query: Select[tuple[Upload]] | Select[tuple[Batch]],
+    table: type[Upload] | type[Batch],
+    limit: int,
+    cursor: str | None,
+):  # type: ignore[no-untyped-def]
+    """A keyset page of ``limit`` rows and one more, which tells whether there are others."""
+    if cursor:
+        moment, row_id = decode_cursor(cursor)
+        query = query.where(
+            or_(
+                table.created_at < moment,
+                and_(table.created_at == moment, table.id < row_id),
+            )
+        )
+    return query.order_by(table.created_at.desc(), table.id.desc()).limit(limit + 1)
+
+
+def next_cursor(rows, limit: int) -> str | None:  # type: ignore[no-untyped-def]
+    """The cursor behind the last of ``limit`` rows, where more follow."""
+    if len(rows) <= limit:
+        return None
+    return encode_cursor(rows[limit - 1].created_at, rows[limit - 1].id)
+
+
+def acting_as(caller: Caller, user: str) -> Caller:
+    """The caller, narrowed to one user of its frontend.
+
+    Raises:
+        NotFound: the call already acts as another user.
+    """
+    if caller.user is not None and caller.user != user and not caller.sees_all:
+        raise NotFound
+    with reading(context().engine) as session:
+        query = select(EndUser).where(EndUser.external_id == user)
+        if not caller.sees_all:
+            query = query.where(EndUser.frontend_id == caller.frontend_id)
+        found = session.scalars(query.order_by(EndUser.created_at)).first()
+    frontend_id = found.frontend_id if found else caller.frontend_id
+    return Caller(frontend_id, user, found.id if found else None, caller.scopes - {"admin"})
+
+
+def stats(caller: Caller) -> Stats:
+    """Totals over what the caller may see."""
+    query = select(
+        func.count(Upload.id), func.max(Upload.created_at), func.min(Upload.created_at)
+    ).where(visible_uploads(caller))
+    by_user = (
+        select(func.count(func.distinct(Upload.end_user_id)))
+        .join(EndUser, EndUser.id == Upload.end_user_id)
+        .where(visible_uploads(caller), EndUser.external_id != NOBODY)
+    )
+    with reading(context().engine) as session:
+        total, latest, earliest = session.execute(query).one()
+        unique = session.scalar(by_user) or 0
+    return Stats(total, unique, latest, earliest)

@@ -1,0 +1,49 @@
+"""Rows and sealed bytes together: what one names, the other holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from uuid import UUID
+
+from webapp.pipeline.source import Source, chunks
+from webapp.services.context import context
+from webapp.storage.models import Blob
+from webapp.storage.spool import SealedBlob
+from webapp.storage.vault import Kind, SealedSource
+
+
+def seal(upload_id: UUID, kind: Kind, source: Source, *, durable: bool = True) -> Blob:
+    """Seal a whole source; the row of the blob, not saved yet.
+
+    Args:
+        durable: wait until the bytes survive a power loss (fsync). Pictures
+            that can be made again need not.
+
+    Raises:
+        StorageFull: there is no room; nothing half-written is left.
+    """
+    return row(upload_id, kind, context().vault.seal(chunks(source), upload_id, kind, durable))
+
+
+def row(upload_id: UUID, kind: Kind, sealed: SealedBlob) -> Blob:
+    """The row of a blob that was sealed for this upload."""
+    return Blob(upload_id=upload_id, kind=kind.name.lower(), **asdict(sealed))
+
+
+def unseal(blob: Blob) -> SealedSource:
+    """The plain bytes of a blob, opened chunk by chunk.
+
+    Raises:
+        Damaged: the bytes are not what was sealed under this row.
+        BlobMissing: the storage does not hold them.
+    """
+    kind = Kind[blob.kind.upper()]
+    return context().vault.open(
+        blob.location, blob.data_key, blob.master_key_id, blob.upload_id, kind
+    )
+
+
+def discard(*blobs: Blob) -> None:
+    """Remove the bytes of blobs that no row names any more."""
+    for blob in blobs:
+        context().vault.delete(blob.location)

@@ -1,0 +1,1 @@
+"""Work behind the answer: ids in, one service call, the outcome in the row."""

@@ -1,0 +1,83 @@
+"""Process queued uploads, and bring back what the queue or a worker lost.
+
+Guarantee: an upload is worked on at least once and stored once, because
+completion is a conditional update of its row under its lease. A task never
+raises: Huey would store the exception's text, which can hold a name.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from webapp.errors import ServiceError
+from webapp.extensions import db, huey
+from webapp.services import batches, ingest, leases, release
+from webapp.storage.models import now
+
+log = logging.getLogger(__name__)
+
+FORGOTTEN = timedelta(hours=1)
+
+
+@huey.task()  # type: ignore[untyped-decorator]
+def process(upload_id: str) -> None:
+    """Process one upload, if it still waits."""
+    with huey.app.app_context():
+        try:
+            ingest.process(UUID(upload_id))
+        except Exception:
+            log.exception("upload %s: the task failed; its lease will run out", upload_id)
+
+
+@huey.on_startup()  # type: ignore[untyped-decorator]
+def forget_connections() -> None:
+    """A forked worker must not share its parent's connections."""
+    with huey.app.app_context():
+        db.engine.dispose(close=False)
+
+
+def hand_over(upload_ids: Iterable[UUID]) -> None:
+    """Tell the workers that committed rows wait.
+
+    The queue may be away: the rows stay queued, and the sweep hands them over.
+    """
+    try:
+        for upload_id in upload_ids:
+            process(str(upload_id))
+    except (RedisError, OSError, sqlite3.Error):
+        log.warning("the queue is away; the sweep will hand over what waits")
+
+
+def sweep() -> None:
+    """Return expired leases, hand over what nobody was told about, purge what is due."""
+    with huey.app.app_context():
+        for step in (_bring_back, release.purge_hidden, release.drop_failed_originals, _close):
+            try:
+                step()
+            except ServiceError as error:
+                log.warning("the sweep waits: %s", error.code)
+            except (RedisError, OSError, sqlite3.Error):
+                log.warning("the sweep waits: the queue is away")
+            except Exception:
+                log.exception("a bug in the sweep")
+
+
+def _bring_back() -> None:
+    returned = leases.return_expired()
+    if returned:
+        log.warning("%d leases ran out; their uploads wait again", returned)
+    lost = leases.waiting(beyond=huey.storage.queue_size())
+    hand_over(lost)
+
+
+def _close() -> None:
+    batches.close_forgotten(now() - FORGOTTEN)
+
+
+huey.sweep = sweep

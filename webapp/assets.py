@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 from flask import Flask
-from webassets import Bundle
+from flask_assets import Bundle
 
 from webapp.extensions import assets
 

@@ -111,6 +111,14 @@ PROBLEMS: dict[str, Problem] = {
         417, "Unknown expectation", "Of what a client may expect, only 100-continue is known."
     ),
     "unprocessable": Problem(422, "Unusable", "The request is whole but cannot be carried out."),
+    "idempotency-key-reused": Problem(
+        422, "Key used before", "This Idempotency-Key was used before with other content."
+    ),
+    "idempotency-key-invalid": Problem(
+        400,
+        "Malformed Idempotency-Key",
+        "Idempotency-Key takes 1 to 255 visible ASCII characters.",
+    ),
     "image-damaged": Problem(
         422, "Image damaged", "It begins like an image, but it cannot be decoded."
     ),
@@ -145,6 +153,7 @@ PROBLEMS: dict[str, Problem] = {
         422, "Encrypted archive", "The archive is locked with a password. Send it unlocked."
     ),
     "archive-damaged": Problem(422, "Archive damaged", "The archive cannot be read."),
+    "archive-empty": Problem(422, "Empty archive", "The archive holds no file."),
     "archive-method-unsupported": Problem(
         422, "Unknown packing", "The archive packs a file by a method that is not taken here."
     ),

@@ -9,4 +9,7 @@ from webapp.extensions import csrf
 blueprint = Blueprint("api", __name__)
 csrf.exempt(blueprint)  # the guards check a session's token from its header
 
-from webapp.api import batches, health, uploads, users  # noqa: E402, F401
+# The modules add their routes to the blueprint above.
+from webapp.api import batches, health, uploads, users  # noqa: E402
+
+__all__ = ["batches", "blueprint", "health", "uploads", "users"]

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
-from webapp.api import blueprint, headers, schemas
+from webapp import headers
+from webapp.api import blueprint, schemas
 from webapp.guards import caller, needs
 from webapp.services import batches, bodies, intake
 from webapp.tasks.ingest import hand_over
@@ -24,14 +25,15 @@ def upload_batch() -> Response:
     return schemas.BatchAccepted(
         batch_id=accepted.batch_id,
         message="The files were accepted and will be processed.",
-        total_files=len(accepted.entries),
+        total_files=accepted.total_files,
     ).answer(202, Location=status_url)
 
 
 def _accepted() -> intake.Accepted:
+    key = headers.idempotency_key()
     if request.mimetype == "multipart/form-data":
-        return bodies.receive_form(caller(), _parts())
-    return bodies.receive_json(caller(), request.stream, request.content_length)
+        return bodies.receive_form(caller(), _parts(), key)
+    return bodies.receive_json(caller(), request.stream, request.content_length, key)
 
 
 def _parts() -> list[bodies.Part]:
@@ -47,7 +49,8 @@ def _parts() -> list[bodies.Part]:
 def batch_status(batch_id: UUID) -> Response:
     answer = schemas.batch_status(batches.status(caller(), batch_id)).answer()
     answer.add_etag()
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer
 
 
 @blueprint.get("/upload/batch/<uuid:batch_id>/files")

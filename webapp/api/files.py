@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import IO, cast
+
 from flask import Response, request
 from werkzeug.wsgi import FileWrapper
 
@@ -18,7 +20,7 @@ def source_answer(
     error and no half answer.
     """
     source.read(0, 1)
-    body = FileWrapper(SourceFile(source), CHUNK)
+    body = FileWrapper(cast(IO[bytes], SourceFile(source)), CHUNK)
     response = Response(body, mimetype=media_type, direct_passthrough=True)
     response.content_length = source.size
     response.set_etag(sha256.hex())

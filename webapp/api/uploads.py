@@ -6,7 +6,8 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
-from webapp.api import blueprint, headers, schemas
+from webapp import headers
+from webapp.api import blueprint, schemas
 from webapp.api.files import picture_answer, source_answer
 from webapp.guards import caller, needs
 from webapp.pipeline.render import RenderOptions
@@ -23,6 +24,7 @@ def upload() -> Response:
         name=headers.file_name(),
         length=request.content_length,
         study_key=headers.study_key(),
+        idempotency_key=headers.idempotency_key(),
     )
     received = ingest.receive(caller(), incoming)
     status = 200 if received.duplicate else 201

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Response, jsonify, redirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from webapp import VERSION
-from webapp.api import blueprint, headers, schemas
+from webapp import VERSION, headers
+from webapp.api import blueprint, schemas
 from webapp.guards import caller, needs, public
 from webapp.responses import wants_page
 from webapp.services import batches, library

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -253,7 +253,7 @@ def _find_user(session: Session, frontend_id: UUID, external_id: str) -> UUID | 
     return session.scalar(_user_query(frontend_id, external_id))
 
 
-def _user_query(frontend_id: UUID, external_id: str):  # type: ignore[no-untyped-def]
+def _user_query(frontend_id: UUID, external_id: str) -> Select[UUID]:
     return select(EndUser.id).where(
         EndUser.frontend_id == frontend_id, EndUser.external_id == external_id
     )

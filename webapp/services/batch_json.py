@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from webapp.errors import Rejected
+from webapp.pipeline.source import Buffer
 from webapp.services.base64_stream import Base64Stream
 from webapp.services.batch_errors import (
     Base64Invalid,
@@ -37,7 +38,11 @@ MAX_STUDY_KEY = 128
 class Sink(Protocol):
     """Takes one file's bytes; ``close`` drops them unless somebody kept them before."""
 
-    def write(self, buffer: bytes, /) -> object: ...
+    def write(self, buffer: Buffer, /) -> object: ...
+
+    def finish(self) -> object:
+        """All bytes were written: thousands of sinks may wait, so let go of what is scarce."""
+        ...
 
     def close(self) -> object: ...
 
@@ -197,6 +202,7 @@ class _EntryReader(Generic[S]):
         for piece in pieces:
             decoder.feed(piece)
         decoder.finish()
+        sink.finish()
 
 
 def _require(entry: JsonEntry[S]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,7 +18,7 @@ from webapp.services.accounts import Caller
 from webapp.services.context import context
 from webapp.services.library import newest_first, next_cursor, visible
 from webapp.services.records import CursorInvalid, Page
-from webapp.storage.database import reading, writing
+from webapp.storage.database import changed, reading, writing
 from webapp.storage.models import Batch, BatchEntry, Blob, Status, Upload, now
 
 DELETED = "deleted"
@@ -122,7 +122,7 @@ def batches(caller: Caller, limit: int, cursor: str | None = None) -> Page[Batch
         return Page(_statuses(session, rows[:limit]), next_cursor(rows, limit))
 
 
-def _state():  # type: ignore[no-untyped-def]
+def _state() -> ColumnElement[str]:
     """An entry's state: its upload's, or ``deleted`` once that is gone."""
     gone = BatchEntry.upload_id.is_(None) | Upload.hidden_at.is_not(None)
     return case((gone, DELETED), else_=Upload.status)
@@ -210,12 +210,12 @@ def cancel(caller: Caller, batch_id: UUID) -> int:
     with writing(context().engine) as session:
         batch = get_batch(session, caller, batch_id)
         batch.closed_at = batch.closed_at or now()
-        cancelled = session.execute(
+        return changed(
+            session,
             update(Upload)
             .where(Upload.batch_id == batch_id, Upload.status == Status.QUEUED)
-            .values(status=Status.FAILED, code="cancelled", finished_at=now())
+            .values(status=Status.FAILED, code="cancelled", finished_at=now()),
         )
-    return int(cancelled.rowcount)
 
 
 def retry(caller: Caller, batch_id: UUID) -> list[UUID]:

@@ -17,7 +17,7 @@ from webapp.services.batch_json import BatchLimits, JsonEntry, read_batch
 from webapp.services.context import context
 from webapp.services.intake import Accepted, Arrival
 from webapp.services.processing import MEGABYTE
-from webapp.services.unpacking import unpacked
+from webapp.services.unpacking import opened
 from webapp.storage.spool import SealedSpool
 
 BASE64_OVERHEAD = 1.5
@@ -33,7 +33,9 @@ class Part:
     study_key: str | None = None
 
 
-def receive_json(caller: Caller, stream: IO[bytes], length: int | None) -> Accepted:
+def receive_json(
+    caller: Caller, stream: IO[bytes], length: int | None, idempotency_key: str | None = None
+) -> Accepted:
     """Accept ``{"files": [{"filename", "content"}]}`` of any size up to the limits.
 
     Raises:
@@ -42,44 +44,48 @@ def receive_json(caller: Caller, stream: IO[bytes], length: int | None) -> Accep
     """
     settings = context().settings
     limits = BatchLimits(
-        file_bytes=settings.max_upload_mb * MEGABYTE,
+        file_bytes=settings.max_batch_mb * MEGABYTE,  # an archive; files are bounded below
         total_bytes=settings.max_batch_mb * MEGABYTE,
         files=settings.max_batch_files,
     )
     if length is not None and length > limits.total_bytes * BASE64_OVERHEAD:
         raise BatchTooLarge(limit=settings.max_batch_mb)
     entries = read_batch(stream, limits, context().vault.spool)
-    return _accept(caller, (_of_entry(entry) for entry in entries))
+    return _accept(caller, map(_of_entry, entries), idempotency_key)
 
 
-def receive_form(caller: Caller, parts: Iterable[Part]) -> Accepted:
+def receive_form(
+    caller: Caller, parts: Iterable[Part], idempotency_key: str | None = None
+) -> Accepted:
     """Accept the file parts of a form that was read whole.
 
     Raises:
         BatchEmpty, BatchTooLarge, BatchTooManyFiles: nothing is left.
     """
-    return _accept(caller, (_of_part(part) for part in parts))
+    return _accept(caller, map(_of_part, parts), idempotency_key)
 
 
-def _accept(caller: Caller, arrivals: Iterable[Arrival]) -> Accepted:
+def _accept(
+    caller: Caller, arrivals: Iterable[Arrival], idempotency_key: str | None = None
+) -> Accepted:
     taken: list[Arrival] = []
     try:
         for arrival in arrivals:
-            taken.append(arrival)
-            _open_archive(taken)
-        intake.check_limits(len(taken), sum(arrival.size for arrival in taken))
-        return intake.accept(caller, taken)
+            take(taken, arrival)
+        return intake.accept(caller, taken, idempotency_key=idempotency_key)
     finally:
         intake.close_all(taken)
 
 
-def _open_archive(taken: list[Arrival]) -> None:
-    """Replace the last arrival by what it holds, where it is a ZIP."""
-    archive = taken[-1]
-    for number, inner in enumerate(unpacked(archive)):
-        if number == 0:
-            taken.pop()
-        taken.append(inner)
+def take(taken: list[Arrival], arrival: Arrival) -> None:
+    """Add a file, opened if it is an archive; stop at the first file too many."""
+    try:
+        for each in opened(arrival):
+            taken.append(each)
+            intake.check_limits(files=len(taken))
+    except BaseException:
+        arrival.close()
+        raise
 
 
 def _of_entry(entry: JsonEntry[SealedSpool]) -> Arrival:
@@ -88,8 +94,4 @@ def _of_entry(entry: JsonEntry[SealedSpool]) -> Arrival:
 
 
 def _of_part(part: Part) -> Arrival:
-    spool = cast(SealedSpool, part.stream)
-    limit = context().settings.max_upload_mb
-    if spool.size > limit * MEGABYTE:
-        return Arrival(part.name, None, "file-too-large", part.study_key)
-    return Arrival(part.name, spool, None, part.study_key)
+    return Arrival(part.name, cast(SealedSpool, part.stream), None, part.study_key)

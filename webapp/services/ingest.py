@@ -11,24 +11,24 @@ import hashlib
 import logging
 from contextlib import closing
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.errors import Rejected, Unavailable
 from webapp.pipeline.deidentify import parse_profile
 from webapp.pipeline.source import BytesSource
-from webapp.services import accounts, leases
+from webapp.services import accounts, idempotency, leases, recording
 from webapp.services.accounts import Caller
 from webapp.services.batch_errors import FileTooLarge
 from webapp.services.context import context
 from webapp.services.processing import Order, Product, produce
 from webapp.services.records import UploadRecord, record_of
 from webapp.services.sealing import discard, row, seal, unseal
-from webapp.storage.database import reading, writing
+from webapp.storage.database import changed, reading, writing
 from webapp.storage.models import Blob, Status, Upload, now
 from webapp.storage.spool import SealedSpool
 from webapp.storage.vault import Kind
@@ -54,6 +54,7 @@ class Incoming:
     name: str
     length: int | None = None
     study_key: str | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,18 @@ def _read_small(stream: IO[bytes]) -> bytearray:
 
 
 def _receive_in_memory(caller: Caller, incoming: Incoming, content: bytearray) -> Received:
-    pseudonyms = accounts.pseudonyms_of(caller.frontend_id)
-    digest = pseudonyms.content_digest(hashlib.sha256(content).digest())
-    existing = find_same(caller, digest)
-    if existing:
-        return Received(existing, duplicate=True)
-    order = order_for(caller, incoming.study_key)
+    digest = _digest(caller, hashlib.sha256(content).digest())
+    before = _received_before(caller, incoming, digest)
+    if before:
+        return before
+    order = recording.order_for(caller, incoming.study_key)
     product = produce(BytesSource(content), order)
-    upload = new_upload(caller, incoming.name, len(content), digest)
+    upload = recording.new_upload(caller, incoming.name, len(content), digest)
     blob = seal(upload.id, Kind.DICOM, product.output)
     try:
-        _insert_finished(caller, upload, blob, product)
+        for column, value in recording.finished_values(product).items():
+            setattr(upload, column, value)
+        _insert(caller, incoming, upload, blob)
     except IntegrityError:
         discard(blob)
         return _lost_the_race(caller, digest)
@@ -117,19 +119,37 @@ def _receive_in_memory(caller: Caller, incoming: Incoming, content: bytearray) -
     return Received(record_of(upload, context().vault))
 
 
-def _insert_finished(caller: Caller, upload: Upload, blob: Blob, product: Product) -> None:
-    for name, value in finished_values(product).items():
-        setattr(upload, name, value)
+def _digest(caller: Caller, sha256: bytes) -> bytes:
+    return accounts.pseudonyms_of(caller.frontend_id).content_digest(sha256)
+
+
+def _received_before(caller: Caller, incoming: Incoming, digest: bytes) -> Received | None:
+    """The first answer to this ``Idempotency-Key``, or the first upload of these bytes."""
+    first = idempotency.find(caller, incoming.idempotency_key, digest)
+    if first is not None and first.upload_id is not None:
+        return Received(_record(first.upload_id))
+    existing = recording.find_same(caller, digest)
+    return Received(existing, duplicate=True) if existing else None
+
+
+def _insert(caller: Caller, incoming: Incoming, upload: Upload, blob: Blob) -> None:
     with writing(context().engine) as session:
-        upload.end_user_id = accounts.end_user(session, caller)
+        owner = upload.end_user_id = accounts.end_user(session, caller)
         session.add(upload)
         session.flush()
         session.add(blob)
+        key, digest = incoming.idempotency_key, upload.digest or b""
+        idempotency.remember(session, owner, key, digest, upload_id=upload.id)
+
+
+def _record(upload_id: UUID) -> UploadRecord:
+    with reading(context().engine) as session:
+        return record_of(session.get_one(Upload, upload_id), context().vault)
 
 
 def _lost_the_race(caller: Caller, digest: bytes) -> Received:
     """Somebody sent the same bytes at the same moment and was first."""
-    existing = find_same(caller, digest)
+    existing = recording.find_same(caller, digest)
     if existing is None:
         raise Unavailable
     return Received(existing, duplicate=True)
@@ -137,21 +157,20 @@ def _lost_the_race(caller: Caller, digest: bytes) -> Received:
 
 def _receive_sealed(caller: Caller, incoming: Incoming, head: bytes | bytearray) -> Received:
     with closing(context().vault.spool()) as spool:
-        fill(spool, incoming.stream, head)
-        digest = accounts.pseudonyms_of(caller.frontend_id).content_digest(spool.sha256)
-        existing = find_same(caller, digest)
-        if existing:
-            return Received(existing, duplicate=True)
+        fill(spool, incoming.stream, context().settings.max_upload_mb, head)
+        digest = _digest(caller, spool.sha256)
+        before = _received_before(caller, incoming, digest)
+        if before:
+            return before
         return _process_sealed(caller, incoming, spool, digest)
 
 
-def fill(spool: SealedSpool, stream: IO[bytes], head: bytes | bytearray = b"") -> None:
+def fill(spool: SealedSpool, stream: IO[bytes], limit: int, head: bytes | bytearray = b"") -> None:
     """Seal a whole body into the spool.
 
     Raises:
-        FileTooLarge: it has more than ``MAX_UPLOAD_MB``.
+        FileTooLarge: it has more than ``limit`` megabytes.
     """
-    limit = context().settings.max_upload_mb
     piece: bytes | bytearray = head or stream.read(PIECE)
     while piece:
         spool.write(piece)
@@ -163,37 +182,32 @@ def fill(spool: SealedSpool, stream: IO[bytes], head: bytes | bytearray = b"") -
 def _process_sealed(
     caller: Caller, incoming: Incoming, spool: SealedSpool, digest: bytes
 ) -> Received:
-    upload = new_upload(caller, incoming.name, spool.size, digest, spool.upload_id)
+    upload = recording.new_upload(caller, incoming.name, spool.size, digest, spool.upload_id)
     upload.status, upload.attempts = Status.PROCESSING, 1
     upload.lease, upload.lease_until = uuid4(), now() + leases.LEASE
     original = row(upload.id, Kind.ORIGINAL, spool.keep())
     try:
-        with writing(context().engine) as session:
-            upload.end_user_id = accounts.end_user(session, caller)
-            session.add(upload)
-            session.flush()
-            session.add(original)
+        _insert(caller, incoming, upload, original)
     except IntegrityError:
         discard(original)
         return _lost_the_race(caller, digest)
     try:
         with leases.heartbeat(upload.id, upload.lease):
-            order = order_for(caller, incoming.study_key)
+            order = recording.order_for(caller, incoming.study_key)
             product = produce(unseal(original), order)
             complete(leases.Claim(upload, original, upload.lease), product)
     except BaseException:
         forget(upload.id, upload.lease)
         raise
-    with reading(context().engine) as session:
-        return Received(record_of(session.get_one(Upload, upload.id), context().vault))
+    return Received(_record(upload.id))
 
 
 def forget(upload_id: UUID, lease: UUID) -> None:
     """A refused single upload leaves no row and no bytes."""
     with writing(context().engine) as session:
         blobs = session.scalars(select(Blob).where(Blob.upload_id == upload_id)).all()
-        gone = session.execute(delete(Upload).where(leases.owned(upload_id, lease)))
-    if gone.rowcount:
+        gone = changed(session, delete(Upload).where(leases.owned(upload_id, lease)))
+    if gone:
         discard(*blobs)
 
 
@@ -271,80 +285,9 @@ def complete(claimed: leases.Claim, product: Product) -> bool:
 
 
 def _finish_row(session: Session, claimed: leases.Claim, product: Product) -> bool:
-    done = session.execute(
+    done = (
         update(Upload)
         .where(leases.owned(claimed.upload.id, claimed.lease))
-        .values(lease=None, lease_until=None, **finished_values(product))
+        .values(lease=None, lease_until=None, **recording.finished_values(product))
     )
-    return bool(done.rowcount)
-
-
-def finished_values(product: Product) -> dict[str, Any]:
-    """The columns that a product fills."""
-    instance, diagnosis, model = product.deidentified.instance, product.diagnosis, context().model
-    return {
-        "status": Status.HELD if product.held else Status.COMPLETED,
-        "code": "identifier-suspected" if product.held else None,
-        "finished_at": now(),
-        "input_format": product.input_format,
-        "sop_class_uid": instance.sop_class_uid,
-        "sop_instance_uid": instance.sop_instance_uid,
-        "study_instance_uid": instance.study_instance_uid,
-        "series_instance_uid": instance.series_instance_uid,
-        "transfer_syntax_uid": instance.transfer_syntax_uid,
-        "modality": instance.modality,
-        "rows": instance.rows,
-        "columns": instance.columns,
-        "frames": instance.number_of_frames or (1 if instance.has_pixels else None),
-        "report": product.deidentified.report.as_dict(),
-        "diagnosis": diagnosis.label if diagnosis else None,
-        "confidence": diagnosis.confidence if diagnosis else None,
-        "model_name": model.name,
-        "model_version": model.version,
-        "model_mock": model.mock,
-    }
-
-
-def order_for(caller: Caller, study_key: str | None) -> Order:
-    """How this caller's files are processed."""
-    pseudonyms = accounts.pseudonyms_of(caller.frontend_id)
-    group = pseudonyms.group(study_key) if study_key else None
-    return Order(context().profile, pseudonyms, group)
-
-
-def find_same(caller: Caller, digest: bytes) -> UploadRecord | None:
-    """The live upload of the same bytes by the same user under the same profile."""
-    with reading(context().engine) as session:
-        user_id = accounts.known_user(session, caller)
-        query = select(Upload).where(live_of(user_id), Upload.digest == digest)
-        found = session.scalar(query)
-    return record_of(found, context().vault) if found else None
-
-
-def live_of(end_user_id: UUID | None) -> ColumnElement[bool]:
-    """The uploads that count as first of their bytes; a failed or deleted one does not."""
-    return and_(
-        Upload.end_user_id == end_user_id,
-        Upload.profile == context().profile.name,
-        Upload.status != Status.FAILED,
-        Upload.hidden_at.is_(None),
-    )
-
-
-def new_upload(
-    caller: Caller, name: str, size: int, digest: bytes | None, upload_id: UUID | None = None
-) -> Upload:
-    """The row of a file that came in, its name sealed; owner and status are the caller's to set."""
-    upload_id = upload_id or uuid4()
-    key_id, sealed = context().vault.seal_name(name, upload_id)
-    return Upload(
-        id=upload_id,
-        frontend_id=caller.frontend_id,
-        name=sealed,
-        name_key_id=key_id,
-        size=size,
-        digest=digest,
-        profile=context().profile.name,
-        created_at=now(),
-        pixel_text="not examined",
-    )
+    return bool(changed(session, done))

@@ -7,9 +7,9 @@ rest: it becomes a failed row that says why.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.pipeline.pseudonyms import Pseudonyms
-from webapp.services import accounts, ingest
+from webapp.services import accounts, idempotency, recording
 from webapp.services.accounts import Caller
 from webapp.services.batch_errors import BatchEmpty, BatchTooLarge, BatchTooManyFiles
 from webapp.services.batches import BatchClosed, get_batch
@@ -50,6 +50,11 @@ class Arrival:
     def size(self) -> int:
         return self.spool.size if self.spool else 0
 
+    @property
+    def points_to(self) -> UUID:
+        """The upload that holds these bytes."""
+        return self.same_as or self.upload_id
+
     def close(self) -> None:
         """Let go of what was not kept."""
         if self.spool:
@@ -58,14 +63,19 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A batch, or more of one: the entries in order, and the uploads to hand over."""
+    """A batch, or more of one: how many files came, and the uploads to hand over."""
 
     batch_id: UUID
-    entries: list[tuple[UUID, UUID, bool]]
+    total_files: int
     queued: list[UUID]
 
 
-def accept(caller: Caller, arrivals: Sequence[Arrival], batch_id: UUID | None = None) -> Accepted:
+def accept(
+    caller: Caller,
+    arrivals: Sequence[Arrival],
+    batch_id: UUID | None = None,
+    idempotency_key: str | None = None,
+) -> Accepted:
     """Commit what arrived: into a new, closed batch, or into an open one.
 
     Raises:
@@ -76,11 +86,16 @@ def accept(caller: Caller, arrivals: Sequence[Arrival], batch_id: UUID | None = 
     if not arrivals:
         raise BatchEmpty
     _identify(caller, arrivals)
+    digest = _digest_of(caller, arrivals)
+    before = idempotency.find(caller, idempotency_key, digest)
+    if before is not None and before.batch_id is not None:
+        return Accepted(before.batch_id, len(arrivals), [])
+    key = (idempotency_key, digest)
     for attempt in range(1, ATTEMPTS + 1):
         _find_same(caller, arrivals)
         _keep(arrivals)
         try:
-            return _commit(caller, arrivals, batch_id)
+            return _commit(caller, arrivals, batch_id, key)
         except IntegrityError:
             if attempt == ATTEMPTS:
                 _take_back(arrivals)
@@ -108,7 +123,7 @@ def _find_same(caller: Caller, arrivals: Sequence[Arrival]) -> None:
         for start in range(0, len(digests) if user_id else 0, LOOKUP):
             some = digests[start : start + LOOKUP]
             query = select(Upload.digest, Upload.id).where(
-                ingest.live_of(user_id), Upload.digest.in_(some)
+                recording.live_of(user_id), Upload.digest.in_(some)
             )
             first.update(session.execute(query).tuples().all())  # type: ignore[arg-type]
     for arrival in arrivals:
@@ -130,7 +145,22 @@ def _take_back(arrivals: Iterable[Arrival]) -> None:
             context().vault.delete(arrival.sealed.location)
 
 
-def _commit(caller: Caller, arrivals: Sequence[Arrival], batch_id: UUID | None) -> Accepted:
+def _digest_of(caller: Caller, arrivals: Iterable[Arrival]) -> bytes:
+    """What makes two batches the same: names, contents and study keys, in order."""
+    digest = hashlib.sha256()
+    for arrival in arrivals:
+        for part in (arrival.name, arrival.study_key or "", arrival.code or ""):
+            digest.update(hashlib.sha256(part.encode("utf-8", "replace")).digest())
+        digest.update(arrival.digest or b"")
+    return accounts.pseudonyms_of(caller.frontend_id).content_digest(digest.digest())
+
+
+def _commit(
+    caller: Caller,
+    arrivals: Sequence[Arrival],
+    batch_id: UUID | None,
+    key: tuple[str | None, bytes],
+) -> Accepted:
     with writing(context().engine) as session:
         batch = _batch(session, caller, batch_id)
         start = batch.files
@@ -141,10 +171,11 @@ def _commit(caller: Caller, arrivals: Sequence[Arrival], batch_id: UUID | None) 
         session.add_all(_blobs(arrivals))
         rows = [_entry(batch.id, start + n, arrival) for n, arrival in enumerate(arrivals)]
         session.add_all(rows)
+        idempotency.remember(session, owner, *key, batch_id=batch.id)
     _discard_lost(arrivals)
     return Accepted(
         batch_id=batch.id,
-        entries=[(entry.id, entry.upload_id, entry.duplicate) for entry in rows if entry.upload_id],
+        total_files=len(arrivals),
         queued=[a.upload_id for a in arrivals if a.digest and not a.same_as],
     )
 
@@ -182,7 +213,7 @@ def _grow(batch: Batch, arrivals: Sequence[Arrival]) -> None:
     check_limits(batch.files, batch.size)
 
 
-def check_limits(files: int, size: int) -> None:
+def check_limits(files: int, size: int = 0) -> None:
     """Raises BatchTooManyFiles or BatchTooLarge; ``size`` is in bytes."""
     settings = context().settings
     if files > settings.max_batch_files:
@@ -203,7 +234,7 @@ def _uploads(
 def _upload(
     caller: Caller, owner: UUID, batch_id: UUID, arrival: Arrival, pseudonyms: Pseudonyms
 ) -> Upload:
-    upload = ingest.new_upload(
+    upload = recording.new_upload(
         caller, arrival.name, arrival.size, arrival.digest, arrival.upload_id
     )
     upload.end_user_id, upload.batch_id = owner, batch_id
@@ -227,22 +258,11 @@ def _entry(batch_id: UUID, position: int, arrival: Arrival) -> BatchEntry:
         id=entry_id,
         batch_id=batch_id,
         position=position,
-        upload_id=arrival.same_as or arrival.upload_id,
+        upload_id=arrival.points_to,
         name=name,
         name_key_id=key_id,
         duplicate=arrival.same_as is not None,
     )
-
-
-def arrived(stream: IO[bytes], name: str, study_key: str | None) -> Arrival:
-    """Seal one raw body. Raises FileTooLarge, Unavailable; nothing is left then."""
-    spool = context().vault.spool()
-    try:
-        ingest.fill(spool, stream)
-    except BaseException:
-        spool.close()
-        raise
-    return Arrival(name, spool, None, study_key)
 
 
 def close_all(arrivals: Iterable[Arrival]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from typing import cast
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.services.accounts import secret_aad
 from webapp.services.context import context
@@ -13,6 +14,15 @@ from webapp.storage.models import BatchEntry, Blob, Frontend, Upload
 from webapp.storage.vault import Kind
 
 SLICE = 500
+Wrapped = Frontend | Upload | BatchEntry | Blob
+
+
+TABLES: tuple[tuple[type[Wrapped], InstrumentedAttribute[str]], ...] = (
+    (Frontend, Frontend.secret_key_id),
+    (Upload, Upload.name_key_id),
+    (BatchEntry, BatchEntry.name_key_id),
+    (Blob, Blob.master_key_id),
+)
 
 
 def rewrap_all() -> int:
@@ -32,28 +42,20 @@ def rows_under(key_id: str) -> int:
         )
 
 
-TABLES = (
-    (Frontend, Frontend.secret_key_id),
-    (Upload, Upload.name_key_id),
-    (BatchEntry, BatchEntry.name_key_id),
-    (Blob, Blob.master_key_id),
-)
-
-
-def _rewrap(table, column) -> int:  # type: ignore[no-untyped-def]
+def _rewrap(table: type[Wrapped], column: InstrumentedAttribute[str]) -> int:
     done, newest = 0, context().keyring.newest_id
     while True:
         with writing(context().engine) as session:
             query = select(table).where(column != newest).limit(SLICE).with_for_update()
             rows = session.scalars(query).all()
             for row in rows:
-                _rewrap_row(row)
+                _rewrap_row(cast(Wrapped, row))
         if not rows:
             return done
         done += len(rows)
 
 
-def _rewrap_row(row: Frontend | Upload | BatchEntry | Blob) -> None:
+def _rewrap_row(row: Wrapped) -> None:
     keyring, vault = context().keyring, context().vault
     if isinstance(row, Frontend):
         secret = keyring.unwrap(row.secret_key_id, row.secret, secret_aad(row.id))
@@ -63,9 +65,5 @@ def _rewrap_row(row: Frontend | Upload | BatchEntry | Blob) -> None:
             row.data_key, row.master_key_id, row.upload_id, Kind[row.kind.upper()]
         )
     else:
-        name = vault.open_name(row.name_key_id, row.name, _owner(row))
-        row.name_key_id, row.name = vault.seal_name(name, _owner(row))
-
-
-def _owner(row: Upload | BatchEntry) -> UUID:
-    return row.id
+        name = vault.open_name(row.name_key_id, row.name, row.id)
+        row.name_key_id, row.name = vault.seal_name(name, row.id)

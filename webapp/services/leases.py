@@ -15,11 +15,11 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from flask import Flask, current_app
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.services.context import context
-from webapp.storage.database import reading, writing
+from webapp.storage.database import changed, reading, writing
 from webapp.storage.errors import DatabaseUnavailable
 from webapp.storage.models import Batch, Blob, Status, Upload, now
 
@@ -42,7 +42,8 @@ def claim(upload_id: UUID) -> Claim | None:
     """Take a queued row; none when it is gone, taken, finished or must still wait."""
     lease = uuid4()
     with writing(context().engine) as session:
-        taken = session.execute(
+        taken = changed(
+            session,
             update(Upload)
             .where(Upload.id == upload_id, Upload.status == Status.QUEUED, _due())
             .values(
@@ -50,9 +51,9 @@ def claim(upload_id: UUID) -> Claim | None:
                 lease=lease,
                 lease_until=now() + LEASE,
                 attempts=Upload.attempts + 1,
-            )
+            ),
         )
-        if not taken.rowcount:
+        if not taken:
             return None
         upload = session.get_one(Upload, upload_id)
         _mark_started(session, upload.batch_id)
@@ -70,11 +71,11 @@ def _mark_started(session: Session, batch_id: UUID | None) -> None:
     )
 
 
-def _due():  # type: ignore[no-untyped-def]
+def _due() -> ColumnElement[bool]:
     return or_(Upload.not_before.is_(None), Upload.not_before <= now())
 
 
-def owned(upload_id: UUID, lease: UUID):  # type: ignore[no-untyped-def]
+def owned(upload_id: UUID, lease: UUID) -> ColumnElement[bool]:
     """The condition under which a row may be completed."""
     return and_(Upload.id == upload_id, Upload.lease == lease, Upload.status == Status.PROCESSING)
 
@@ -155,10 +156,12 @@ def return_expired() -> int:
             .where(expired, Upload.attempts >= MAX_ATTEMPTS)
             .values(**_failed("attempts-exhausted"))
         )
-        returned = session.execute(
-            update(Upload).where(expired).values(status=Status.QUEUED, lease=None, lease_until=None)
+        return changed(
+            session,
+            update(Upload)
+            .where(expired)
+            .values(status=Status.QUEUED, lease=None, lease_until=None),
         )
-    return returned.rowcount
 
 
 def waiting(beyond: int) -> list[UUID]:

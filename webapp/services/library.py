@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
@@ -21,6 +23,8 @@ from webapp.services.records import (
 )
 from webapp.storage.database import reading
 from webapp.storage.models import Batch, EndUser, Upload
+
+Row = TypeVar("Row", Upload, Batch)
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,11 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 def newest_first(
-    query: Select[tuple[Upload]] | Select[tuple[Batch]],
+    query: Select[Row],
     table: type[Upload] | type[Batch],
     limit: int,
     cursor: str | None,
-):  # type: ignore[no-untyped-def]
+) -> Select[Row]:
     """A keyset page of ``limit`` rows and one more, which tells whether there are others."""
     if cursor:
         moment, row_id = decode_cursor(cursor)
@@ -131,7 +135,7 @@ def newest_first(
     return query.order_by(table.created_at.desc(), table.id.desc()).limit(limit + 1)
 
 
-def next_cursor(rows, limit: int) -> str | None:  # type: ignore[no-untyped-def]
+def next_cursor(rows: Sequence[Upload] | Sequence[Batch], limit: int) -> str | None:
     """The cursor behind the last of ``limit`` rows, where more follow."""
     if len(rows) <= limit:
         return None

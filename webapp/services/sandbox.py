@@ -98,6 +98,10 @@ class Sandbox:
         samples = np.frombuffer(payload, header["dtype"]).reshape(header["shape"])
         return Decoded(samples, PixelModule(**header["module"]))
 
+    def pids(self) -> list[int]:
+        """Of the helpers there are, idle or at work."""
+        return sorted(helper.pid for helper in self._all)
+
     def close(self) -> None:
         """End the idle helpers; those at work end with their job."""
         with self._lock:

@@ -284,3 +284,25 @@ class Blob(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes]
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class IdempotencyKey(Base):
+    """What a POST with an ``Idempotency-Key`` made, so that a repeated one gets the same answer.
+
+    ``digest`` is keyed, over names and contents. The row goes with what it points to.
+    """
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "end_user_id", "key", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    end_user_id: Mapped[UUID] = mapped_column(ForeignKey("end_users.id"))
+    key: Mapped[str] = mapped_column(String(255))
+    digest: Mapped[bytes]
+    upload_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("uploads.id", ondelete="CASCADE"), index=True
+    )
+    batch_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("batches.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,12 +18,14 @@ from redis.exceptions import RedisError
 
 from webapp.errors import ServiceError
 from webapp.extensions import db, huey
-from webapp.services import batches, ingest, leases, release
+from webapp.services import batches, idempotency, ingest, leases, release
 from webapp.storage.models import now
 
 log = logging.getLogger(__name__)
 
 FORGOTTEN = timedelta(hours=1)
+
+_fallback = ThreadPoolExecutor(1, "fallback")
 
 
 @huey.task()  # type: ignore[untyped-decorator]
@@ -42,7 +45,17 @@ def forget_connections() -> None:
         db.engine.dispose(close=False)
 
 
-def hand_over(upload_ids: Iterable[UUID]) -> None:
+def fall_back(upload_ids: Iterable[UUID]) -> None:
+    """Without a queue, and with ``FALLBACK_PROCESSING``, a thread of this process does the work.
+
+    It is a hint like any other: what the thread does not come to, the sweep brings back.
+    """
+    if huey.app.config["SETTINGS"].fallback_processing:
+        for upload_id in upload_ids:
+            _fallback.submit(process.call_local, str(upload_id))
+
+
+def hand_over(upload_ids: Sequence[UUID]) -> None:
     """Tell the workers that committed rows wait.
 
     The queue may be away: the rows stay queued, and the sweep hands them over.
@@ -52,12 +65,13 @@ def hand_over(upload_ids: Iterable[UUID]) -> None:
             process(str(upload_id))
     except (RedisError, OSError, sqlite3.Error):
         log.warning("the queue is away; the sweep will hand over what waits")
+        fall_back(upload_ids)
 
 
 def sweep() -> None:
     """Return expired leases, hand over what nobody was told about, purge what is due."""
     with huey.app.app_context():
-        for step in (_bring_back, release.purge_hidden, release.drop_failed_originals, _close):
+        for step in STEPS:
             try:
                 step()
             except ServiceError as error:
@@ -80,4 +94,11 @@ def _close() -> None:
     batches.close_forgotten(now() - FORGOTTEN)
 
 
+STEPS = (
+    _bring_back,
+    release.purge_hidden,
+    release.drop_failed_originals,
+    idempotency.forget_old,
+    _close,
+)
 huey.sweep = sweep

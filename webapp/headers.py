@@ -14,6 +14,7 @@ from webapp.guards import USER_ID
 
 NAME_LENGTH = 1024
 VISIBLE = re.compile(r"[!-~]{1,128}")
+IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -27,6 +28,12 @@ class StudyKeyInvalid(Rejected):
     """``X-Study-Key`` is malformed."""
 
     code = "study-key-invalid"
+
+
+class IdempotencyKeyInvalid(Rejected):
+    """``Idempotency-Key`` is malformed."""
+
+    code = "idempotency-key-invalid"
 
 
 class ParameterInvalid(Rejected):
@@ -65,6 +72,14 @@ def study_key() -> str | None:
     key = request.headers.get("X-Study-Key")
     if key is not None and not VISIBLE.fullmatch(key):
         raise StudyKeyInvalid
+    return key
+
+
+def idempotency_key() -> str | None:
+    """The ``Idempotency-Key``; none when it is absent. Raises IdempotencyKeyInvalid."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise IdempotencyKeyInvalid
     return key
 
 

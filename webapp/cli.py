@@ -7,7 +7,7 @@ import sys
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from webapp.config import Settings, SettingsError, masked
 from webapp.errors import ServiceError
@@ -29,6 +29,7 @@ def init_app(app: Flask) -> None:
 
 
 @click.command("setup")
+@with_appcontext
 def setup_command() -> None:
     """Schema, keys, first administrator and first API key; repeatable."""
     try:
@@ -47,6 +48,7 @@ def setup_command() -> None:
 
 @click.command()
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes; else TASK_WORKERS.")
+@with_appcontext
 def worker(workers: int | None) -> None:
     """Work on what was uploaded, until a signal; what runs is finished first."""
     settings: Settings = current_app.config["SETTINGS"]
@@ -54,6 +56,7 @@ def worker(workers: int | None) -> None:
 
 
 @click.command()
+@with_appcontext
 def config() -> None:
     """Show the settings in force, secrets masked."""
     for name, value in masked(current_app.config["SETTINGS"]).items():

@@ -34,13 +34,21 @@ def _flask_config(settings: Settings) -> dict[str, object]:
     return {
         "SETTINGS": settings,
         "SQLALCHEMY_DATABASE_URI": settings.sqlalchemy_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_size": 10, "max_overflow": 30, "pool_pre_ping": True},
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings),
         "RATELIMIT_ENABLED": settings.rate_limits == "on",
         "RATELIMIT_STORAGE_URI": settings.redis_url or "memory://",
         "RATELIMIT_SWALLOW_ERRORS": True,
         "MAX_FORM_PARTS": None,
         "PROPAGATE_EXCEPTIONS": False,
     }
+
+
+def _engine_options(settings: Settings) -> dict[str, object]:
+    """PostgreSQL may be restarted under us, so its connections are tried before use."""
+    pool: dict[str, object] = {"pool_size": 10, "max_overflow": 30}
+    if settings.sqlalchemy_url.get_backend_name() == "sqlite":
+        return pool
+    return pool | {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
 
 
 def _refuse_without_keys(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -49,7 +49,8 @@ class Caller:
     """On whose behalf a request works, and what it may do.
 
     ``user`` is the frontend's end user that the call acts as; none for the
-    whole frontend. ``end_user_id`` is none for a user never seen before.
+    whole frontend. ``end_user_id`` owns what the call uploads: that user's, or
+    the frontend's nobody's; none for a user never seen before.
     """
 
     frontend_id: UUID
@@ -76,11 +77,18 @@ class Caller:
 def authenticate_key(raw: str, user: str | None) -> Caller | None:
     """The caller that an API key stands for; none when it is unknown, expired or revoked."""
     sha256 = hashlib.sha256(raw.encode("utf-8", "replace")).digest()
+    same_user = and_(
+        EndUser.frontend_id == ApiKey.frontend_id,
+        EndUser.external_id == (NOBODY if user is None else user),
+    )
+    query = select(ApiKey, EndUser.id).outerjoin(EndUser, same_user).where(ApiKey.sha256 == sha256)
     with reading(context().engine) as session:
-        key = session.scalar(select(ApiKey).where(ApiKey.sha256 == sha256))
-        if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now()):
-            return None
-        user_id = _find_user(session, key.frontend_id, user) if user is not None else None
+        found = session.execute(query).one_or_none()
+    if found is None:
+        return None
+    key, user_id = found
+    if key.revoked_at or (key.expires_at and key.expires_at <= now()):
+        return None
     _note_use(key)
     return Caller(key.frontend_id, user, user_id, frozenset(key.scopes.split()))
 

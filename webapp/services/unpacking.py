@@ -24,7 +24,7 @@ def opened(arrival: Arrival) -> Iterator[Arrival]:
     without files is too. A file over ``MAX_UPLOAD_MB`` is a failed one.
     """
     spool = arrival.spool
-    if spool is None or not is_archive(bytes(spool.source.read(0, 4))):
+    if spool is None or not is_archive(spool.head):
         yield _bounded(arrival)
         return
     try:

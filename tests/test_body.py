@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from tests import body_app
-from webapp.body import BodyGuard, BodyIncomplete, BodyTooLarge, GuardedInput
+from webapp.body import BodyGuard
+from webapp.guarded_input import BodyIncomplete, BodyTooLarge, GuardedInput
 from webapp.storage.blobs import LocalBlobStore
 from webapp.storage.errors import StorageFull
 from webapp.storage.keys import Keyring, new_key

@@ -130,12 +130,11 @@ def _rotate_deployed() -> None:
 def retire(key_id: str) -> None:
     """Drop an old master key; refused while a row needs it."""
     try:
-        needed = keys.rows_under(key_id)
-        if needed:
-            raise click.ClickException(f"{needed} rows still need {key_id}. Rotate first.")
-        context().keyring.remove(key_id)
+        needed = keys.retire(key_id)
     except (ServiceError, ValueError) as error:
         raise _said(error) from None
+    if needed:
+        raise click.ClickException(f"{needed} rows still need {key_id}. Rotate first.")
     click.echo(f"Retired {key_id}.")
 
 

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings, load_settings
 
+FORM_FIELDS = 100
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -38,7 +39,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "RATELIMIT_ENABLED": settings.rate_limits == "on",
         "RATELIMIT_STORAGE_URI": settings.redis_url or "memory://",
         "RATELIMIT_SWALLOW_ERRORS": True,
-        "MAX_FORM_PARTS": None,
+        "MAX_FORM_PARTS": settings.max_batch_files + FORM_FIELDS,
         "PROPAGATE_EXCEPTIONS": False,
     }
 

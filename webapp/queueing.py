@@ -24,10 +24,12 @@ from redis import ConnectionPool
 from redis.exceptions import RedisError
 
 from webapp.config import Settings
+from webapp.failpoints import constant
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 10
+SWEEP_SECONDS = constant("sweep", 10)
+HEALTH_SECONDS = constant("health", 10)
 SHUTDOWN_SECONDS = 7
 REDIS_SECONDS = 5
 PR_SET_PDEATHSIG = 1
@@ -82,6 +84,7 @@ class AppHuey(Huey):  # type: ignore[misc]
             graceful_signal="TERM",
             shutdown_timeout=SHUTDOWN_SECONDS,
             max_delay=0.5,
+            health_check_interval=HEALTH_SECONDS,
             periodic=False,
         )
         consumer.run()

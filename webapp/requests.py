@@ -20,6 +20,7 @@ def init_app(app: Flask) -> None:
     """Number each request, bound the bodies of forms, and log one line for each."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
 
 
 def _begin() -> None:
@@ -38,3 +39,8 @@ def _end(response: Response) -> Response:
     rule = request.url_rule.rule if request.url_rule else "-"
     log.info("%s %s %d %.0f ms", request.method, rule, response.status_code, took)
     return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    """What the thread logs next is no longer about this request."""
+    request_id.set("-")

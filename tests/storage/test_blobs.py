@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from webapp.storage import keys
 from webapp.storage.blobs import LocalBlobStore
 from webapp.storage.errors import BlobMissing, StorageFull, StorageUnavailable
+from webapp.storage.files import fsync_folder
 
 
 @pytest.fixture
@@ -69,6 +69,7 @@ def test_an_aborted_or_forgotten_blob_leaves_nothing(store: LocalBlobStore) -> N
     writer.write(b"no")
     writer.abort()
     store.create().write(b"forgotten")
+    store.create().finish()
 
     assert files(store) == []
 
@@ -295,9 +296,9 @@ def test_blobs_in_a_row_share_a_folder_so_that_new_folders_cost_little(
 
 
 def test_a_folder_sync_reaches_the_disk(tmp_path: Path) -> None:
-    keys.fsync_folder(tmp_path)
+    fsync_folder(tmp_path)
     with pytest.raises(FileNotFoundError):
-        keys.fsync_folder(tmp_path / "absent")
+        fsync_folder(tmp_path / "absent")
 
 
 def _write_one(store: LocalBlobStore, together: bool) -> str:

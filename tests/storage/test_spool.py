@@ -58,6 +58,26 @@ def test_a_spool_is_readable_before_it_is_kept(vault: Vault) -> None:
     assert spool.source.size == 10
 
 
+def test_the_head_of_a_spool_is_known_without_opening_it(vault: Vault) -> None:
+    spool = vault.spool()
+    for piece in (b"PK", b"\x03\x04", bytes(1000)):
+        spool.write(piece)
+
+    assert spool.head == b"PK\x03\x04" + bytes(252)
+
+
+def test_a_released_spool_holds_no_descriptor_and_reads_on(vault: Vault) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    spool = vault.spool()
+    spool.write(b"0123456789")
+    assert spool.source.read(0, 3) == b"012"
+
+    spool.release()
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert spool.source.read(3, 3) == b"345"
+
+
 def test_a_spool_is_a_file_object_that_rewinds(vault: Vault) -> None:
     spool = vault.spool()
     assert spool.write(b"first line\nsecond") == 17
@@ -121,6 +141,14 @@ def test_a_content_over_its_limit_is_counted_but_not_stored(
     assert files(store) == []
     with pytest.raises(ValueError, match="limit"):
         spool.keep()
+
+
+def test_a_spool_takes_nothing_more_once_it_was_read(vault: Vault) -> None:
+    spool = vault.spool()
+    spool.seek(0)
+
+    with pytest.raises(ValueError, match="ended"):
+        spool.write(b"late")
 
 
 def test_many_spools_are_kept_together(vault: Vault) -> None:

@@ -184,6 +184,8 @@ def test_a_finished_sealer_takes_no_more() -> None:
 
     with pytest.raises(ValueError, match="finished"):
         sealer.finish()
+    with pytest.raises(ValueError, match="finished"):
+        sealer.update(b"more")
 
 
 def test_several_threads_read_one_source() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from uuid import UUID, uuid4
@@ -68,6 +68,10 @@ class Caller:
     def sees_all(self) -> bool:
         """An administrator who does not act as one user."""
         return self.is_admin and (self.user is None or self.person_id is not None)
+
+    def as_owner(self) -> Caller:
+        """The caller without its powers: an administrator's own gallery is not everybody's."""
+        return replace(self, role=None, scopes=frozenset())
 
     @property
     def may_review(self) -> bool:

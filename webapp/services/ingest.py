@@ -18,7 +18,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.errors import Rejected, Unavailable
+from webapp.errors import Rejected, ServiceError, Unavailable
+from webapp.failpoints import constant, reach
 from webapp.pipeline.deidentify import parse_profile
 from webapp.pipeline.source import BytesSource
 from webapp.services import accounts, idempotency, leases, recording
@@ -27,7 +28,7 @@ from webapp.services.batch_errors import FileTooLarge
 from webapp.services.context import context
 from webapp.services.processing import Order, Product, produce
 from webapp.services.records import UploadRecord, record_of
-from webapp.services.sealing import discard, row, seal, unseal
+from webapp.services.sealing import discard, discarded_unless_recorded, row, seal, unseal
 from webapp.storage.database import changed, reading, writing
 from webapp.storage.models import Blob, Status, Upload, now
 from webapp.storage.spool import SealedSpool
@@ -36,7 +37,7 @@ from webapp.storage.vault import Kind
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1 << 20
-SMALL = 32 * MEGABYTE
+SMALL = int(constant("small", 32 * MEGABYTE))
 PIECE = 1 * MEGABYTE
 
 
@@ -105,17 +106,16 @@ def _receive_in_memory(caller: Caller, incoming: Incoming, content: bytearray) -
     order = recording.order_for(caller, incoming.study_key)
     product = produce(BytesSource(content), order)
     upload = recording.new_upload(caller, incoming.name, len(content), digest)
+    for column, value in recording.finished_values(product).items():
+        setattr(upload, column, value)
+    reach("receive.produced")
     blob = seal(upload.id, Kind.DICOM, product.output)
+    reach("receive.sealed")
     try:
-        for column, value in recording.finished_values(product).items():
-            setattr(upload, column, value)
         _insert(caller, incoming, upload, blob)
     except IntegrityError:
-        discard(blob)
         return _lost_the_race(caller, digest)
-    except BaseException:
-        discard(blob)
-        raise
+    reach("receive.committed")
     return Received(record_of(upload, context().vault))
 
 
@@ -133,13 +133,15 @@ def _received_before(caller: Caller, incoming: Incoming, digest: bytes) -> Recei
 
 
 def _insert(caller: Caller, incoming: Incoming, upload: Upload, blob: Blob) -> None:
-    with writing(context().engine) as session:
+    with discarded_unless_recorded(blob.location), writing(context().engine) as session:
         owner = upload.end_user_id = accounts.end_user(session, caller)
         session.add(upload)
         session.flush()
         session.add(blob)
         key, digest = incoming.idempotency_key, upload.digest or b""
         idempotency.remember(session, owner, key, digest, upload_id=upload.id)
+        session.flush()
+        reach("receive.written")
 
 
 def _record(upload_id: UUID) -> UploadRecord:
@@ -158,6 +160,7 @@ def _lost_the_race(caller: Caller, digest: bytes) -> Received:
 def _receive_sealed(caller: Caller, incoming: Incoming, head: bytes | bytearray) -> Received:
     with closing(context().vault.spool()) as spool:
         fill(spool, incoming.stream, context().settings.max_upload_mb, head)
+        reach("receive.spooled")
         digest = _digest(caller, spool.sha256)
         before = _received_before(caller, incoming, digest)
         if before:
@@ -186,10 +189,10 @@ def _process_sealed(
     upload.status, upload.attempts = Status.PROCESSING, 1
     upload.lease, upload.lease_until = uuid4(), now() + leases.LEASE
     original = row(upload.id, Kind.ORIGINAL, spool.keep())
+    reach("receive.kept")
     try:
         _insert(caller, incoming, upload, original)
     except IntegrityError:
-        discard(original)
         return _lost_the_race(caller, digest)
     try:
         with leases.heartbeat(upload.id, upload.lease):
@@ -224,6 +227,7 @@ def process(upload_id: UUID) -> None:
         return
     if claimed is None:
         return
+    reach("process.claimed")
     try:
         _process_claimed(claimed)
     except Unavailable as error:
@@ -235,10 +239,10 @@ def _process_claimed(claimed: leases.Claim) -> None:
     try:
         with leases.heartbeat(upload_id, lease):
             complete(claimed, produce_claimed(claimed))
-    except Rejected as error:
-        leases.fail(upload_id, lease, error.code)
     except Unavailable as error:
         leases.put_back(claimed.upload, lease, error.code)
+    except ServiceError as error:
+        leases.fail(upload_id, lease, error.code)
     except Exception:
         log.exception("upload %s: a bug in the pipeline", upload_id)
         leases.fail(upload_id, lease, "processing-error")
@@ -267,20 +271,22 @@ def complete(claimed: leases.Claim, product: Product) -> bool:
     False when the lease was lost to another worker: nothing of ours is stored.
     """
     upload_id = claimed.upload.id
+    reach("complete.produced")
     blob = seal(upload_id, Kind.DICOM, product.output)
-    try:
-        with writing(context().engine) as session:
-            stored = _finish_row(session, claimed, product)
-            if stored:
-                session.execute(delete(Blob).where(Blob.upload_id == upload_id))
-                session.add(blob)
-    except BaseException:
-        discard(blob)
-        raise
+    reach("complete.sealed")
+    with discarded_unless_recorded(blob.location), writing(context().engine) as session:
+        stored = _finish_row(session, claimed, product)
+        if stored:
+            session.execute(delete(Blob).where(Blob.upload_id == upload_id))
+            session.add(blob)
+            session.flush()
+        reach("complete.written")
+    reach("complete.committed")
     if not stored:
         discard(blob)
     elif claimed.original:
         discard(claimed.original)
+    reach("complete.discarded")
     return stored
 
 

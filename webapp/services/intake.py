@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from webapp.failpoints import reach
 from webapp.pipeline.pseudonyms import Pseudonyms
 from webapp.services import accounts, idempotency, recording
 from webapp.services.accounts import Caller
@@ -23,8 +24,9 @@ from webapp.services.batch_errors import BatchEmpty, BatchTooLarge, BatchTooMany
 from webapp.services.batches import BatchClosed, get_batch
 from webapp.services.context import context
 from webapp.services.processing import MEGABYTE
-from webapp.services.sealing import row
+from webapp.services.sealing import discard_at, row
 from webapp.storage.database import reading, writing
+from webapp.storage.errors import CommitUncertain
 from webapp.storage.models import Batch, BatchEntry, Blob, Status, Upload, now
 from webapp.storage.spool import SealedBlob, SealedSpool
 from webapp.storage.vault import Kind
@@ -86,23 +88,40 @@ def accept(
     if not arrivals:
         raise BatchEmpty
     _identify(caller, arrivals)
+    reach("intake.arrived")
+    try:
+        accepted = _record(caller, arrivals, batch_id, idempotency_key)
+    except CommitUncertain:
+        raise  # rows may name what was sealed; what they do not name is the sweep's
+    except BaseException:
+        discard_at(*_sealed(arrivals))
+        raise
+    reach("intake.committed")
+    named = set(accepted.queued)
+    discard_at(*_sealed(arrival for arrival in arrivals if arrival.upload_id not in named))
+    return accepted
+
+
+def _record(
+    caller: Caller,
+    arrivals: Sequence[Arrival],
+    batch_id: UUID | None,
+    idempotency_key: str | None,
+) -> Accepted:
+    """Seal, then commit; again where somebody sent the same at the same moment."""
     digest = _digest_of(caller, arrivals)
-    before = idempotency.find(caller, idempotency_key, digest)
-    if before is not None and before.batch_id is not None:
-        return Accepted(before.batch_id, len(arrivals), [])
-    key = (idempotency_key, digest)
     for attempt in range(1, ATTEMPTS + 1):
+        before = idempotency.find(caller, idempotency_key, digest)
+        if before is not None and before.batch_id is not None:
+            return Accepted(before.batch_id, len(arrivals), [])
         _find_same(caller, arrivals)
         _keep(arrivals)
+        reach("intake.kept")
         try:
-            return _commit(caller, arrivals, batch_id, key)
+            return _commit(caller, arrivals, batch_id, (idempotency_key, digest))
         except IntegrityError:
             if attempt == ATTEMPTS:
-                _take_back(arrivals)
                 raise
-        except BaseException:
-            _take_back(arrivals)
-            raise
     raise AssertionError("unreachable")
 
 
@@ -139,10 +158,9 @@ def _keep(arrivals: Iterable[Arrival]) -> None:
         arrival.sealed = sealed
 
 
-def _take_back(arrivals: Iterable[Arrival]) -> None:
-    for arrival in arrivals:
-        if arrival.sealed:
-            context().vault.delete(arrival.sealed.location)
+def _sealed(arrivals: Iterable[Arrival]) -> Iterator[str]:
+    """Where the bytes of these files lie, as far as they were kept."""
+    return (arrival.sealed.location for arrival in arrivals if arrival.sealed)
 
 
 def _digest_of(caller: Caller, arrivals: Iterable[Arrival]) -> bytes:
@@ -172,19 +190,13 @@ def _commit(
         rows = [_entry(batch.id, start + n, arrival) for n, arrival in enumerate(arrivals)]
         session.add_all(rows)
         idempotency.remember(session, owner, *key, batch_id=batch.id)
-    _discard_lost(arrivals)
+        session.flush()
+        reach("intake.written")
     return Accepted(
         batch_id=batch.id,
         total_files=len(arrivals),
         queued=[a.upload_id for a in arrivals if a.digest and not a.same_as],
     )
-
-
-def _discard_lost(arrivals: Iterable[Arrival]) -> None:
-    """What was kept, and then turned out to be a duplicate in a race."""
-    for arrival in arrivals:
-        if arrival.sealed and arrival.same_as:
-            context().vault.delete(arrival.sealed.location)
 
 
 def _batch(session: Session, caller: Caller, batch_id: UUID | None) -> Batch:

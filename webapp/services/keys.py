@@ -42,6 +42,25 @@ def rows_under(key_id: str) -> int:
         )
 
 
+def retire(key_id: str) -> int:
+    """Drop an old master key; how many rows still need it, and then it stays.
+
+    Counted again after it is gone: a transaction in flight may have used it.
+
+    Raises:
+        KeyMissing: there is no such key.
+        ValueError: it is the newest, or the keys are not in a file.
+    """
+    needed = rows_under(key_id)
+    if needed:
+        return needed
+    removed = context().keyring.remove(key_id)
+    late = rows_under(key_id)
+    if late:
+        context().keyring.put_back(key_id, removed)
+    return late
+
+
 def _rewrap(table: type[Wrapped], column: InstrumentedAttribute[str]) -> int:
     done, newest = 0, context().keyring.newest_id
     while True:

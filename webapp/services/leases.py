@@ -18,15 +18,16 @@ from flask import Flask, current_app
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from webapp.errors import Unavailable
+from webapp.failpoints import constant
 from webapp.services.context import context
 from webapp.storage.database import changed, reading, writing
-from webapp.storage.errors import DatabaseUnavailable
 from webapp.storage.models import Batch, Blob, Status, Upload, now
 
-LEASE = timedelta(seconds=60)
-HEARTBEAT_SECONDS = 15.0
+LEASE = timedelta(seconds=constant("lease", 60))
+HEARTBEAT_SECONDS = constant("heartbeat", 15)
 MAX_ATTEMPTS = 5
-BACKOFF = timedelta(seconds=5)
+BACKOFF = timedelta(seconds=constant("backoff", 5))
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ def _beat(app: Flask, upload_id: UUID, lease: UUID, done: threading.Event) -> No
         while not done.wait(HEARTBEAT_SECONDS):
             try:
                 renew(upload_id, lease)
-            except DatabaseUnavailable:
-                app.logger.warning("a lease could not be renewed: the database is away")
+            except Unavailable as error:
+                app.logger.warning("a lease could not be renewed: %s", error.code)
 
 
 def renew(upload_id: UUID, lease: UUID) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from uuid import UUID
 
+from webapp.errors import Unavailable
 from webapp.pipeline.source import Source, chunks
 from webapp.services.context import context
+from webapp.storage.errors import CommitUncertain
 from webapp.storage.models import Blob
 from webapp.storage.spool import SealedBlob
 from webapp.storage.vault import Kind, SealedSource
+
+log = logging.getLogger(__name__)
 
 
 def seal(upload_id: UUID, kind: Kind, source: Source, *, durable: bool = True) -> Blob:
@@ -45,5 +52,30 @@ def unseal(blob: Blob) -> SealedSource:
 
 def discard(*blobs: Blob) -> None:
     """Remove the bytes of blobs that no row names any more."""
-    for blob in blobs:
-        context().vault.delete(blob.location)
+    discard_at(*(blob.location for blob in blobs))
+
+
+def discard_at(*locations: str) -> None:
+    """Remove bytes that no row names. Never raises: what cannot be removed now, the sweep will."""
+    for location in locations:
+        try:
+            context().vault.delete(location)
+        except Unavailable as error:
+            log.warning("a blob that no row names could not be removed: %s", error.code)
+
+
+@contextmanager
+def discarded_unless_recorded(*locations: str) -> Iterator[None]:
+    """A transaction that names these bytes: where it fails they go.
+
+    Where nobody can know whether it was committed they stay: a row without its
+    bytes is a loss, and bytes without a row are the sweep's.
+    """
+    try:
+        yield
+    except CommitUncertain:
+        log.warning("the database went away during a commit; what was sealed for it stays")
+        raise
+    except BaseException:
+        discard_at(*locations)
+        raise

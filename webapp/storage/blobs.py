@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from webapp.storage.errors import BlobMissing, StorageUnavailable, storage_error
-from webapp.storage.keys import fsync_folder
+from webapp.storage.files import fsync_folder
 from webapp.storage.local_blob import LocalBlob, LocalBlobWriter
 from webapp.storage.vault import Buffer, RandomAccess
 
@@ -112,6 +112,7 @@ class LocalBlobStore:
     def commit_all(self, writers: Sequence[BlobWriter]) -> list[str]:
         """Files are fsynced by several threads at once, then each folder once."""
         ours = [writer for writer in writers if isinstance(writer, LocalBlobWriter)]
+        assert len(ours) == len(writers), "a writer belongs to the store that made it"
         try:
             with ThreadPoolExecutor(_FSYNC_THREADS, "fsync") as threads:
                 list(threads.map(LocalBlobWriter.settle, ours))

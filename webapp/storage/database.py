@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,9 +20,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from webapp.storage.errors import DatabaseUnavailable
+from webapp.errors import Unavailable
+from webapp.storage.errors import CommitUncertain, DatabaseUnavailable, StorageFull
 
 BUSY_SECONDS = 30
+POSTGRES_DISK_FULL = "53100"
 READ_ONLY = {"read_only": True}
 
 
@@ -32,10 +35,19 @@ def writing(engine: Engine) -> Iterator[Session]:
     Never keep one open while a body is read or a file is processed.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached.
+        DatabaseUnavailable: the database cannot be reached; nothing was written.
+        CommitUncertain: it went away during the commit; something may have been.
+        StorageFull: the disk of the database is full; nothing was written.
     """
-    with _session(engine) as session, session.begin():
+    with _session(engine) as session:
         yield session
+        session.flush()
+        try:
+            session.commit()
+        except DBAPIError as error:
+            if isinstance(_passing(error), DatabaseUnavailable):
+                raise CommitUncertain from error
+            raise
 
 
 @contextmanager
@@ -62,12 +74,24 @@ def _session(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine, expire_on_commit=False) as session:
             yield session
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except PoolTimeout as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable from error
-        raise
+        passing = _passing(error)
+        if passing is None:
+            raise
+        raise passing from error
+
+
+def _passing(error: DBAPIError) -> Unavailable | None:
+    """The error of ours for one of the driver's that passes; none where it is a bug."""
+    if (
+        getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or getattr(error.orig, "sqlstate", None) == POSTGRES_DISK_FULL
+    ):
+        return StorageFull()
+    passes = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return DatabaseUnavailable() if passes else None
 
 
 def tune_sqlite(engine: Engine, lock_file: str | None) -> None:

@@ -53,3 +53,7 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be reached just now, or is too busy to answer."""
 
     code = "database-unavailable"
+
+
+class CommitUncertain(DatabaseUnavailable):
+    """The database went away while it committed: the rows may be there or not."""

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import os
 import re
 import secrets
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from webapp.storage.errors import Damaged, KeyMissing
+from webapp.storage.files import folder_locked, link_new, write_whole
 
 KEY_LENGTH = 32
 NONCE_LENGTH = 12
@@ -57,7 +55,7 @@ class Keyring:
     def create(cls, path: Path) -> Keyring:
         """A new file (mode 0600) with one new key. Raises FileExistsError, never overwrites."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, new_key() + "\n", put=_link)
+        write_whole(path, new_key() + "\n", put=link_new)
         return cls(path=path)
 
     @property
@@ -97,17 +95,27 @@ class Keyring:
         self._rewrite(lambda keys: keys | parse_keys(line))
         return line.partition(":")[0]
 
-    def remove(self, key_id: str) -> None:
-        """Take a key out of the file. Raises KeyMissing, or ValueError for the newest one."""
+    def put_back(self, key_id: str, key: bytes) -> None:
+        """Undo :meth:`remove`, as the oldest key."""
+        self._rewrite(lambda keys: {key_id: key} | keys)
+
+    def remove(self, key_id: str) -> bytes:
+        """Take a key out of the file and return it.
+
+        Raises KeyMissing, or ValueError for the newest one.
+        """
+        removed: list[bytes] = []
         if key_id == self.newest_id:
             raise ValueError("the newest master key cannot be removed")
 
         def without(keys: dict[str, bytes]) -> dict[str, bytes]:
             if key_id not in keys:
                 raise KeyMissing(key_id=key_id)
+            removed.append(keys[key_id])
             return {name: key for name, key in keys.items() if name != key_id}
 
         self._rewrite(without)
+        return removed[0]
 
     def _cipher(self, key_id: str) -> AESGCM:
         if key_id not in self._keys and self._path is not None:
@@ -143,10 +151,10 @@ class Keyring:
     def _rewrite(self, change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> None:
         if self._path is None:
             raise ValueError("the master keys come from MASTER_KEYS and are changed there")
-        with _folder_locked(self._path.parent):
+        with folder_locked(self._path.parent):
             keys = change(parse_keys(self._path.read_text("ascii", errors="replace")))
             text = "".join(f"{name}:{_encode(key)}\n" for name, key in keys.items())
-            _write(self._path, text, put=os.replace)
+            write_whole(self._path, text, put=os.replace)
         self._read_again()
 
 
@@ -194,43 +202,3 @@ def _encode(key: bytes) -> str:
 def _stamp(path: Path) -> object:
     facts = path.stat()
     return facts.st_mtime_ns, facts.st_ino, facts.st_size
-
-
-def _write(path: Path, text: str, put: Callable[[str, Path], None]) -> None:
-    """Whole or not at all: a temporary file (0600) in the same folder, fsync, ``put``, fsync."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        put(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    fsync_folder(path.parent)
-
-
-def _link(temporary: str, path: Path) -> None:
-    os.link(temporary, path)  # fails when the name exists, where a rename would overwrite
-    Path(temporary).unlink()
-
-
-def fsync_folder(folder: Path | str) -> None:
-    """Make the names in ``folder`` survive a power loss."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _folder_locked(folder: Path) -> Iterator[None]:
-    """Two rotations at once must not lose one another's key."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

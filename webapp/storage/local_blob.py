@@ -147,8 +147,7 @@ class LocalBlobWriter:
                 os.unlink(self.path if self._committed else self._part)
 
     def __del__(self) -> None:
-        if self._handle >= 0:  # forgotten by its owner: neither descriptor nor file may stay
-            self.undo()
+        self.abort()  # forgotten by its owner: neither descriptor nor file may stay
 
 
 def _create(part: Path) -> int:

@@ -27,6 +27,8 @@ from webapp.storage.vault import (
     seal_name,
 )
 
+HEAD = 256
+
 
 @dataclass(frozen=True, slots=True)
 class SealedBlob:
@@ -50,6 +52,8 @@ class SealedSpool(io.RawIOBase):
     without it, or forgetting the object, leaves nothing. With ``limit`` (bytes),
     a longer content is counted but not stored, and ``overflowed`` tells.
 
+    ``head`` is the first ``HEAD`` bytes, to be looked at without opening the blob.
+
     Raises StorageFull or StorageUnavailable.
     """
 
@@ -64,6 +68,7 @@ class SealedSpool(io.RawIOBase):
         self.upload_id = upload_id or uuid4()
         self.kind = kind
         self.size = 0
+        self.head = b""
         self.overflowed = False
         self._limit = limit
         self._keyring = keyring
@@ -90,9 +95,13 @@ class SealedSpool(io.RawIOBase):
         return self._source
 
     def write(self, buffer: Buffer) -> int:  # type: ignore[override]
-        """Seal more bytes."""
+        """Seal more bytes. Raises ValueError once the writing has ended."""
+        if self._finished:
+            raise ValueError("the writing has ended")
         view = memoryview(buffer).cast("B")
         self.size += len(view)
+        if len(self.head) < HEAD:
+            self.head += view[: HEAD - len(self.head)]
         if self._limit is not None and self.size > self._limit:
             self.overflowed = True
             self._writer.abort()
@@ -114,13 +123,18 @@ class SealedSpool(io.RawIOBase):
         self._writer.commit(durable)
         return record
 
+    def release(self) -> None:
+        """Let go of what reading holds, a descriptor and opened chunks; ``source`` reopens it."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
     def close(self) -> None:
         """Let go of everything; what was not kept is removed."""
         if self.closed:
             return
         super().close()
-        if self._source is not None:
-            self._source.close()
+        self.release()
         self._writer.abort()
 
     discard = close

@@ -105,6 +105,8 @@ class Sealer:
 
     def update(self, buffer: Buffer) -> None:
         """Seal more content, any length."""
+        if self._finished:
+            raise ValueError("a finished blob takes no more")
         view = memoryview(buffer).cast("B")
         self.size += len(view)
         if self._filled:

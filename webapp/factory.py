@@ -80,6 +80,7 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
     extensions.huey.init_app(app)
     assets.init_assets(app)
     security.secure(app)
+    security.allow_origins(app, settings.cors_origins)
     if settings.sqlalchemy_url.get_backend_name() == "sqlite":
         with app.app_context():
             tune_sqlite(extensions.db.engine, settings.sqlite_lock)

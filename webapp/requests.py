@@ -9,6 +9,7 @@ from uuid import uuid4
 from flask import Flask, Response, g, request
 
 from webapp.logs import request_id
+from webapp.services.audit import Actor, Origin, origin
 
 log = logging.getLogger("webapp.requests")
 
@@ -27,6 +28,7 @@ def _begin() -> None:
     g.request_id = uuid4().hex
     g.began = time.monotonic()
     request_id.set(g.request_id)
+    origin.set(Origin(Actor.NOBODY, g.request_id, (request.remote_addr or "-")[:45]))
     rule = request.url_rule.rule if request.url_rule else ""
     if rule not in TAKES_FILES and not rule.endswith("/files"):
         request.max_content_length = FORM_LIMIT
@@ -44,3 +46,4 @@ def _end(response: Response) -> Response:
 def _forget(_error: BaseException | None) -> None:
     """What the thread logs next is no longer about this request."""
     request_id.set("-")
+    origin.set(Origin())

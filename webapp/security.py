@@ -6,8 +6,11 @@ elsewhere, nothing inline is run, no other site may frame or read them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface
+from flask_cors import CORS
 
 POLICY = "; ".join(
     (
@@ -33,6 +36,18 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
 FOREVER = 31_536_000
+PREFLIGHT_SECONDS = 600
+ALLOWED = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-None-Match",
+    "Range",
+    "X-File-Name",
+    "X-Study-Key",
+    "X-User-ID",
+]
+EXPOSED = ["Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID"]
 
 
 class CookieSession(SecureCookieSessionInterface):
@@ -53,6 +68,19 @@ def secure(app: Flask) -> None:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.after_request(_add_headers)
+
+
+def allow_origins(app: Flask, origins: Sequence[str]) -> None:
+    """Let pages of these origins call with a Bearer token; never with this site's cookies."""
+    if origins:
+        CORS(
+            app,
+            origins=list(origins),
+            supports_credentials=False,
+            allow_headers=ALLOWED,
+            expose_headers=EXPOSED,
+            max_age=PREFLIGHT_SECONDS,
+        )
 
 
 def _add_headers(response: Response) -> Response:

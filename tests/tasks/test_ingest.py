@@ -89,6 +89,8 @@ def test_a_claimed_row_cannot_be_claimed_again(queued: UUID) -> None:
 def test_a_row_that_is_gone_is_no_error(app: Flask) -> None:
     ingest.process(uuid4())
 
+    assert stored() == set()
+
 
 def test_who_lost_the_lease_stores_nothing(queued: UUID) -> None:
     slow = leases.claim(queued)

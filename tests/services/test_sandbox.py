@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import select
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -18,7 +20,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests import pictures
-from webapp.errors import Rejected
+from webapp.pipeline import messages
 from webapp.pipeline.convert import Limits, convert
 from webapp.pipeline.errors import DecodeFailed, ImageDamaged, ImageTooLarge, UnsupportedImage
 from webapp.pipeline.recognise import Kind
@@ -46,11 +48,12 @@ def make() -> Iterator[Make]:
         one.close()
 
 
-def slow_picture() -> bytes:
-    """Decodes for far longer than the tests' limits allow."""
-    dice = np.random.default_rng(1)
-    noise = dice.integers(0, 256, (4000, 4000, 3), dtype=np.uint8)
-    return pictures.imagecodecs.jpeg2k_encode(noise, level=90)
+@functools.cache
+def noise(side: int) -> bytes:
+    """A picture that costs its decoder much time."""
+    samples = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    content: bytes = pictures.imagecodecs.jpeg2k_encode(samples, level=0)
+    return content
 
 
 def large_picture() -> bytes:
@@ -134,14 +137,13 @@ def test_a_frame_that_cannot_be_decoded_is_told(make: Make) -> None:
 
 
 def test_a_job_over_its_wall_time_ends_alone(make: Make) -> None:
-    sandbox = make(helpers=1, wall_seconds=0.5)
-    sandbox.limits = SandboxLimits(helpers=1)
+    sandbox = make(helpers=1)
     sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS)
     before = sandbox.pids()
     sandbox.limits = SandboxLimits(helpers=1, wall_seconds=0.2)
 
     with pytest.raises(ImageDamaged):
-        sandbox.convert(slow_picture(), Kind.JPEG2000, GROUP, LIMITS)
+        sandbox.convert(noise(1600), Kind.JPEG2000, GROUP, LIMITS)
     sandbox.limits = SandboxLimits(helpers=1)
 
     assert sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS).content
@@ -152,19 +154,17 @@ def test_a_job_over_its_processor_time_ends_alone(make: Make) -> None:
     sandbox = make(helpers=1, cpu_seconds=0)
 
     with pytest.raises(ImageDamaged):
-        sandbox.convert(slow_picture(), Kind.JPEG2000, GROUP, LIMITS)
+        sandbox.convert(noise(1600), Kind.JPEG2000, GROUP, LIMITS)
 
 
 def test_processor_time_is_each_job_s_own(make: Make) -> None:
     """The limit counts a process's life: it moves on with every job."""
-    sandbox = make(helpers=1, cpu_seconds=2)
-    picture = pictures.imagecodecs.jpeg2k_encode(
-        np.random.default_rng(1).integers(0, 256, (1400, 1400, 3), dtype=np.uint8), level=0
-    )
+    sandbox = make(helpers=1, cpu_seconds=1)
+    picture = noise(900)
 
     first = sandbox.convert(picture, Kind.JPEG2000, GROUP, LIMITS)
     pid = sandbox.pids()
-    for _ in range(5):
+    for _ in range(6):
         assert sandbox.convert(picture, Kind.JPEG2000, GROUP, LIMITS) == first
 
     assert sandbox.pids() == pid
@@ -191,25 +191,23 @@ def test_a_helper_killed_while_idle_is_replaced(make: Make) -> None:
     assert sandbox.pids() != [pid]
 
 
-def test_a_helper_killed_in_mid_job_costs_that_job_alone(make: Make) -> None:
-    sandbox = make(helpers=2)
-    picture = slow_picture()
-    started = threading.Event()
+def test_a_helper_killed_in_mid_job_costs_that_job_alone(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = make(helpers=1)
+    receive = messages.receive
 
-    def convert_slowly() -> object:
-        started.set()
-        return sandbox.convert(picture, Kind.JPEG2000, GROUP, LIMITS)
+    def kill_then_receive(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        os.kill(sandbox.pids()[0], signal.SIGKILL)
+        return receive(*arguments)
 
-    with ThreadPoolExecutor(1) as pool:
-        doomed = pool.submit(convert_slowly)
-        started.wait()
-        while not (pids := sandbox.pids()):
-            threading.Event().wait(0.01)
-        os.kill(pids[0], signal.SIGKILL)
-        other = sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS)
+    monkeypatch.setattr(messages, "receive", kill_then_receive)
 
-        assert isinstance(doomed.exception(), ImageDamaged)
-    assert other == convert(PNG, Kind.PNG, GROUP, LIMITS)
+    with pytest.raises(ImageDamaged):
+        sandbox.convert(noise(1600), Kind.JPEG2000, GROUP, LIMITS)
+    assert sandbox.pids() == []
+    assert sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS).content
 
 
 def test_many_threads_share_two_helpers(make: Make) -> None:
@@ -248,35 +246,41 @@ def test_a_helper_can_write_no_file_and_dump_no_core(make: Make) -> None:
         assert line.removeprefix(name).split()[:2] == ["0", "0"]
 
 
-def test_a_forked_process_has_helpers_of_its_own(make: Make) -> None:
-    sandbox = make()
-    sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS)
-    before = sandbox.pids()
-
-    child = os.fork()
-    if not child:
-        os._exit(_exit_code_of_the_child(sandbox, before))
-    _, status = os.waitpid(child, 0)
-
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS).content
-    assert sandbox.pids() == before
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own, without the threads of a test run."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
 
 
-def _exit_code_of_the_child(sandbox: Sandbox, parents: list[int]) -> int:
-    try:
+def test_a_forked_process_has_helpers_of_its_own() -> None:
+    done = run("""
+        import os
+        from tests.services.test_sandbox import GROUP, LIMITS, PNG
+        from webapp.pipeline.recognise import Kind
+        from webapp.services.sandbox import Sandbox
+        sandbox = Sandbox()
         sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS)
-    except Rejected:
-        return 1
-    own = sandbox.pids()
-    sandbox.close()
-    return 0 if own and not set(own) & set(parents) else 2
+        parents = sandbox.pids()
+        child = os.fork()
+        sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS)
+        if not child:
+            os._exit(0 if sandbox.pids() != parents else 1)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), sandbox.pids() == parents)
+    """)
+
+    assert done.stdout == "0 True\n"
 
 
 def test_no_helper_outlives_a_killed_parent() -> None:
     """Started, at work or idle: the end of the socket is the end of the helper."""
-    program = """
-        import os, signal, sys
+    done = run("""
+        import os, signal
         from tests.services.test_sandbox import GROUP, LIMITS, PNG
         from webapp.pipeline.recognise import Kind
         from webapp.services.sandbox import Sandbox
@@ -284,28 +288,24 @@ def test_no_helper_outlives_a_killed_parent() -> None:
         sandbox.convert(PNG, Kind.PNG, GROUP, LIMITS)
         print(sandbox.pids()[0], flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-    )
+    """)
     pid = int(done.stdout)
 
-    while _is_running(pid):
-        threading.Event().wait(0.01)
+    _wait_for_the_end_of(pid)
 
     assert done.returncode == -signal.SIGKILL
 
 
-def _is_running(pid: int) -> bool:
+def _wait_for_the_end_of(pid: int) -> None:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    ended = poll.poll(20_000)
+    os.close(handle)
+    assert ended
 
 
 def test_it_works_from_another_folder(

@@ -7,9 +7,11 @@ what comes out is a :class:`Product` whose bytes the caller seals and records.
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 
-from webapp.pipeline.convert import Limits, convert, needs_decoding
+from webapp.errors import Rejected
+from webapp.pipeline.convert import Limits
 from webapp.pipeline.deidentify import DeidentificationProfile, Deidentified, deidentify
 from webapp.pipeline.diagnosis import Diagnosis, Picture
 from webapp.pipeline.instance import InstanceFacts
@@ -42,12 +44,17 @@ class Order:
 
 @dataclass(frozen=True)
 class Product:
-    """A finished instance, not yet sealed."""
+    """A finished instance, not yet sealed.
+
+    ``notes`` are the codes of what conversion could not carry as it was.
+    """
 
     deidentified: Deidentified
     input_format: str
     diagnosis: Diagnosis | None
     survivors: tuple[str, ...]
+    notes: tuple[str, ...]
+    milliseconds: int = 0
 
     @property
     def output(self) -> PartsSource:
@@ -65,9 +72,11 @@ def produce(source: Source, order: Order) -> Product:
     Raises:
         Rejected: the file's own fault, of the kind that says why.
     """
-    services = context()
+    services, began = context(), time.monotonic()
     kind = recognise(bytes(source.read(0, HEAD_LENGTH)))
-    dicom = source if kind.is_dicom else _converted(services, source, kind, order.study_group)
+    dicom, notes = source, tuple[str, ...]()
+    if not kind.is_dicom:
+        dicom, notes = _converted(services, source, kind, order.study_group)
     deidentified = deidentify(dicom, order.profile, order.pseudonyms)
     survivors = verify(deidentified)
     return Product(
@@ -75,26 +84,31 @@ def produce(source: Source, order: Order) -> Product:
         input_format=kind.value,
         diagnosis=_diagnosed(services, deidentified),
         survivors=survivors,
+        notes=notes,
+        milliseconds=round(1000 * (time.monotonic() - began)),
     )
 
 
 def _converted(
     services: ServiceContext, source: Source, kind: Kind, group: bytes | None
-) -> BytesSource:
+) -> tuple[Source, tuple[str, ...]]:
     limit = services.settings.max_image_mb
     if source.size > limit * MEGABYTE:
         raise FileTooLarge(limit=limit)
     content = bytes(source.read(0, source.size))
     group = group or hashlib.sha256(content).digest()
     limits = Limits(max_pixels=services.settings.max_image_pixels)
-    run = services.sandbox.convert if needs_decoding(content, kind) else convert
-    return BytesSource(run(content, kind, group, limits).content)
+    converted = services.sandbox.convert(content, kind, group, limits)
+    return BytesSource(converted.content), converted.notes
 
 
 def _diagnosed(services: ServiceContext, deidentified: Deidentified) -> Diagnosis | None:
     if not deidentified.instance.has_pixels:
         return None
-    return services.model.diagnose(_picture(deidentified))
+    try:
+        return services.model.diagnose(_picture(deidentified))
+    except Rejected:
+        return None  # its pixels are stored as they came, but no frame can be taken out of them
 
 
 def _picture(deidentified: Deidentified) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from webapp.errors import NotFound, Rejected
 from webapp.pipeline.errors import NoPicture
-from webapp.pipeline.render import Rendered, RenderOptions, needs_decoding, render
+from webapp.pipeline.render import Rendered, RenderOptions
 from webapp.pipeline.source import BytesSource, Source
-from webapp.services import accounts
+from webapp.services import accounts, audit
 from webapp.services.accounts import Caller
+from webapp.services.audit import Action, Object
 from webapp.services.context import context
 from webapp.services.library import get_visible, visible
 from webapp.services.records import UploadRecord, record_of
@@ -61,8 +63,8 @@ class Instance:
     sha256: bytes
 
 
-def dicom(caller: Caller, upload_id: UUID) -> Instance:
-    """The de-identified file.
+def dicom(caller: Caller, upload_id: UUID, action: Action = Action.UPLOAD_DOWNLOAD) -> Instance:
+    """The de-identified file; the audit notes what it is wanted for, ``action``.
 
     Raises:
         NotFound: absent, or somebody else's.
@@ -71,6 +73,7 @@ def dicom(caller: Caller, upload_id: UUID) -> Instance:
     upload, blob = _released(caller, upload_id, Kind.DICOM)
     if blob is None:
         raise BlobMissing
+    audit.note(caller, action, Object("upload", upload_id))
     return Instance(record_of(upload, context().vault), unseal(blob), blob.sha256)
 
 
@@ -84,6 +87,7 @@ def picture(caller: Caller, upload_id: UUID, kind: Kind) -> tuple[Source, bytes]
     """
     upload, blob = _released(caller, upload_id, kind)
     if blob is not None:
+        audit.note(caller, Action.UPLOAD_PICTURE, Object("upload", upload_id))
         return unseal(blob), blob.sha256
     if not (upload.rows and upload.columns):
         raise NoPicture
@@ -107,9 +111,8 @@ def rendered(caller: Caller, upload_id: UUID, options: RenderOptions) -> Rendere
     Raises:
         As :func:`picture`.
     """
-    source = dicom(caller, upload_id).source
-    run = context().sandbox.render if needs_decoding(source) else render
-    return run(source, options)
+    with closing(dicom(caller, upload_id, Action.UPLOAD_PICTURE).source) as source:
+        return context().sandbox.render(source, options)
 
 
 def _released(caller: Caller, upload_id: UUID, kind: Kind) -> tuple[Upload, Blob | None]:
@@ -151,6 +154,7 @@ def save(caller: Caller, user: str, upload_id: UUID) -> None:
         if owner == accounts.NOBODY:
             _assign(session, upload, Caller(upload.frontend_id, user))
         upload.saved_at = upload.saved_at or now()
+        audit.write(session, caller, Action.UPLOAD_SAVE, Object("upload", upload_id))
 
 
 def _assign(session: Session, upload: Upload, owner: Caller) -> None:
@@ -174,11 +178,13 @@ def delete_upload(caller: Caller, upload_id: UUID) -> None:
     """
     with writing(context().engine) as session:
         get_visible(session, caller, upload_id)
-        blobs = _purge(session, upload_id)
+        blobs = purge(session, upload_id)
+        audit.write(session, caller, Action.UPLOAD_DESTROY, Object("upload", upload_id))
     discard(*blobs)
 
 
-def _purge(session: Session, upload_id: UUID) -> list[Blob]:
+def purge(session: Session, upload_id: UUID) -> list[Blob]:
+    """Delete an upload's row and data keys; its blobs, whose bytes are to be discarded then."""
     blobs = list(session.scalars(select(Blob).where(Blob.upload_id == upload_id)))
     session.execute(delete(Upload).where(Upload.id == upload_id))
     return blobs
@@ -188,6 +194,7 @@ def hide(caller: Caller, upload_id: UUID) -> None:
     """Delete with thirty seconds to think it over. Raises NotFound."""
     with writing(context().engine) as session:
         get_visible(session, caller, upload_id).hidden_at = now()
+        audit.write(session, caller, Action.UPLOAD_DELETE, Object("upload", upload_id))
 
 
 def unhide(caller: Caller, upload_id: UUID) -> None:
@@ -205,6 +212,7 @@ def unhide(caller: Caller, upload_id: UUID) -> None:
             if upload is None:
                 raise NotFound
             upload.hidden_at = None
+            audit.write(session, caller, Action.UPLOAD_RESTORE, Object("upload", upload_id))
     except IntegrityError:
         raise NotFound from None
 
@@ -215,7 +223,8 @@ def purge_hidden() -> int:
         due = session.scalars(select(Upload.id).where(Upload.hidden_at < now() - UNDO)).all()
     for upload_id in due:
         with writing(context().engine) as session:
-            blobs = _purge(session, upload_id)
+            blobs = purge(session, upload_id)
+            audit.write(session, None, Action.UPLOAD_DESTROY, Object("upload", upload_id))
         discard(*blobs)
     return len(due)
 

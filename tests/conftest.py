@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import redis
 
+from tests import s3_server, servers
 from tests import secrets_of_tests as secrets
-from tests import servers
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from webapp.config import Settings
 
 RUN = pytest.StashKey[dict[str, servers.Server]]()
-STARTERS = {"postgres": servers.start_postgres, "redis": servers.start_redis}
+STARTERS = {
+    "postgres": servers.start_postgres,
+    "redis": servers.start_redis,
+    "s3": s3_server.start_s3,
+}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -75,6 +79,14 @@ def redis_url(redis_port: int) -> str:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
     redis.Redis(port=redis_port, db=number).flushdb()
     return f"redis://127.0.0.1:{redis_port}/{number}"
+
+
+@pytest.fixture
+def storage_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty place in the private S3 server, and the credentials to it."""
+    for name, value in s3_server.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.storage_url(_port(request.config, "s3"), uuid4().hex)
 
 
 @pytest.fixture(scope="session")

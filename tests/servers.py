@@ -32,12 +32,28 @@ class Server:
 
     port: int
     folder: Path
-    process: subprocess.Popen[bytes]
-    stopping: signal.Signals = field(default=signal.SIGTERM)
+    command: list[object]
+    ready: Callable[[], object]
+    owner: str | None = None
+    stopping: signal.Signals = signal.SIGTERM
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Start it, for the first time or again, on the same port and folder."""
+        self.process = _start(self.command, self.folder, self.owner, self.stopping)
+        _until(self, self.ready)
+
+    def end(self, number: signal.Signals | None = None) -> None:
+        """End it; its folder stays."""
+        self.process.send_signal(number or self.stopping)
+        self.process.wait(timeout=30)
 
     def stop(self) -> None:
-        self.process.send_signal(self.stopping)
-        self.process.wait(timeout=30)
+        """End it for good."""
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -57,13 +73,16 @@ def start_postgres() -> Server:
                "fsync": "off", "full_page_writes": "off", "max_connections": 200}  # fmt: skip
     command = [binaries / "postgres", "-D", data]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    url = postgres_url(port, "postgres")
     # PostgreSQL's own word for "stop now and roll back" is SIGINT.
-    process = _start(command, folder, owner, signal.SIGINT)
-    server = Server(port, folder, process, signal.SIGINT)
-    _until(
-        server, lambda: psycopg.connect(postgres_url(port, "postgres"), connect_timeout=5).close()
+    return Server(
+        port,
+        folder,
+        command,
+        lambda: psycopg.connect(url, connect_timeout=5).close(),
+        owner,
+        signal.SIGINT,
     )
-    return server
 
 
 def start_redis() -> Server:
@@ -74,9 +93,7 @@ def start_redis() -> Server:
     folder = _folder("redis", None)
     port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    server = Server(port, folder, _start(command, folder, None, signal.SIGTERM))
-    _until(server, lambda: redis.Redis(port=port).ping())
-    return server
+    return Server(port, folder, command, lambda: redis.Redis(port=port).ping())
 
 
 def postgres_url(port: int, database: str) -> str:
@@ -139,7 +156,7 @@ def _until(server: Server, ready: Callable[[], object], seconds: float = 60) -> 
     while True:
         try:
             ready()
-        except (psycopg.OperationalError, redis.ConnectionError):
+        except (psycopg.OperationalError, redis.ConnectionError, OSError):
             if server.process.poll() is not None or time.monotonic() > deadline:
                 log = (server.folder / "server.log").read_text()
                 raise RuntimeError(f"the server did not start:\n{log}") from None

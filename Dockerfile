@@ -14,6 +14,9 @@ FROM python:3.13-slim-bookworm
 WORKDIR /srv
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv /srv
+# pg_dump and pg_restore, for `flask backup`: of the same major version as compose.yaml's server.
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client-15 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --no-create-home service \
     && install -d -o service -g service -m 700 instance uploads logs
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000

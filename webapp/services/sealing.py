@@ -10,6 +10,7 @@ from uuid import UUID
 
 from webapp.errors import Unavailable
 from webapp.pipeline.source import Source, chunks
+from webapp.services import chores
 from webapp.services.context import context
 from webapp.storage.errors import CommitUncertain
 from webapp.storage.models import Blob
@@ -51,8 +52,20 @@ def unseal(blob: Blob) -> SealedSource:
 
 
 def discard(*blobs: Blob) -> None:
-    """Remove the bytes of blobs that no row names any more."""
-    discard_at(*(blob.location for blob in blobs))
+    """Remove the bytes of blobs that no row names any more; during a backup, leave them be.
+
+    A backup's snapshot of the rows may still name them. The sweep comes for them later.
+    """
+    if blobs and not _held():
+        discard_at(*(blob.location for blob in blobs))
+
+
+def _held() -> bool:
+    try:
+        return chores.removals_held()
+    except Unavailable as error:
+        log.warning("blobs that no row names are left to the sweep: %s", error.code)
+        return True
 
 
 def discard_at(*locations: str) -> None:

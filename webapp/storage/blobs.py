@@ -72,7 +72,9 @@ class BlobWriter(Protocol):
 class BlobStore(Protocol):
     """Blobs by key: written once, never changed. Safe for threads and processes."""
 
-    def create(self) -> BlobWriter: ...
+    def create(self, key: str | None = None) -> BlobWriter:
+        """A new blob, under a key of its own; only a restore says which."""
+        ...
 
     def commit_all(self, writers: Sequence[BlobWriter]) -> list[str]:
         """Commit many durably, sharing the cost; their keys. All of them or none."""
@@ -86,8 +88,12 @@ class BlobStore(Protocol):
         """Gone when this returns; no error when it was gone before."""
         ...
 
-    def iterate(self) -> Iterator[StoredBlob]:
-        """Everything that is there, in no order, what others write meanwhile maybe not."""
+    def iterate(self, beginning: str = "") -> Iterator[StoredBlob]:
+        """What is there, in no order, what others write meanwhile maybe not.
+
+        Args:
+            beginning: only keys that begin so (two digits).
+        """
         ...
 
     def check(self) -> None:
@@ -105,9 +111,9 @@ class LocalBlobStore:
         self._folder_digits = ""
         self._folder_uses = 0
 
-    def create(self) -> LocalBlobWriter:
+    def create(self, key: str | None = None) -> LocalBlobWriter:
         """A new blob. Raises StorageFull or StorageUnavailable."""
-        return LocalBlobWriter(self.path(self._new_key()), self.settle_folders)
+        return LocalBlobWriter(self.path(key or self._new_key()), self.settle_folders)
 
     def commit_all(self, writers: Sequence[BlobWriter]) -> list[str]:
         """Files are fsynced by several threads at once, then each folder once."""
@@ -136,9 +142,11 @@ class LocalBlobStore:
         except OSError as error:
             raise storage_error(error) from None
 
-    def iterate(self) -> Iterator[StoredBlob]:
+    def iterate(self, beginning: str = "") -> Iterator[StoredBlob]:
         """Files whose names are no keys are none of ours and left out."""
         for outer in _folders(self._root):
+            if not outer.name.startswith(beginning[:2]):
+                continue
             for inner in _folders(outer.path):
                 yield from _blobs(inner.path)
 

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event
+from sqlalchemy import Connection, CursorResult, Delete, Engine, Update, event, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -26,6 +28,7 @@ from webapp.storage.errors import CommitUncertain, DatabaseUnavailable, StorageF
 BUSY_SECONDS = 30
 POSTGRES_DISK_FULL = "53100"
 READ_ONLY = {"read_only": True}
+RELAXED = {"relaxed": True}
 
 
 @contextmanager
@@ -60,6 +63,62 @@ def reading(engine: Engine) -> Iterator[Session]:
     with _session(engine) as session:
         session.connection(execution_options=READ_ONLY)
         yield session
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """As :func:`reading`, and every statement sees the database at one moment."""
+    with _session(engine) as session:
+        session.connection(execution_options=READ_ONLY | _repeatable(engine))
+        yield session
+
+
+@contextmanager
+def writing_relaxed(engine: Engine) -> Iterator[Session]:
+    """As :func:`writing`, but the commit does not wait for the disk.
+
+    What it wrote survives the end of any process of ours, and a power loss
+    once anything later was written by :func:`writing`.
+    """
+    with _session(engine) as session:
+        session.connection(execution_options=RELAXED)
+        if engine.dialect.name == "postgresql":
+            session.execute(text("SET LOCAL synchronous_commit TO off"))
+        yield session
+        session.commit()
+
+
+@contextmanager
+def writing_snapshot(engine: Engine) -> Iterator[Session]:
+    """As :func:`writing`, and every statement sees the database at one moment."""
+    with _session(engine) as session:
+        session.connection(execution_options=_repeatable(engine))
+        yield session
+        session.commit()
+
+
+def _repeatable(engine: Engine) -> dict[str, Any]:
+    """SQLite's transactions see one moment anyway."""
+    if engine.dialect.name == "sqlite":
+        return {}
+    return {"isolation_level": "REPEATABLE READ"}
+
+
+def alone(session: Session, what: str) -> bool:
+    """Whether this transaction is the only one, of all processes, that does ``what``.
+
+    SQLite has one writer at a time; PostgreSQL gives an advisory lock until the end.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return True
+    query = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:what, 0))")
+    return bool(session.scalar(query, {"what": what}))
+
+
+def upserting(session: Session, table: type[Any]) -> Any:
+    """An INSERT that can say what to do ON CONFLICT, in the words of this database."""
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    return (sqlite_insert if sqlite else postgresql_insert)(table)
 
 
 def changed(session: Session, statement: Update | Delete) -> int:
@@ -128,6 +187,9 @@ class _Begin:
             return
         if self.lock_file:
             _take_turn(connection.info, self.lock_file)
+        if connection.get_execution_options().get("relaxed"):
+            connection.info["relaxed"] = True
+            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -138,7 +200,9 @@ def _take_turn(info: dict[str, Any], lock_file: str) -> None:
     fcntl.flock(handle, fcntl.LOCK_EX)
 
 
-def _release(_connection: Any, record: Any) -> None:
+def _release(connection: Any, record: Any) -> None:
+    if record.info.pop("relaxed", False) and connection is not None:
+        connection.execute("PRAGMA synchronous = FULL")
     handle = record.info.get("turn")
     if handle is not None:
         fcntl.flock(handle, fcntl.LOCK_UN)

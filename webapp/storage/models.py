@@ -191,6 +191,12 @@ class Upload(Base):
             postgresql_where=text("status = 'failed'"),
         ),
         Index(
+            "ix_uploads_held",
+            "created_at",
+            sqlite_where=text("status = 'held'"),
+            postgresql_where=text("status = 'held'"),
+        ),
+        Index(
             "ix_uploads_waiting",
             "status",
             "not_before",
@@ -237,6 +243,7 @@ class Upload(Base):
     pixel_text: Mapped[str] = mapped_column(String(16), default="not examined")
     report: Mapped[dict[str, Any] | None]
 
+    processing_ms: Mapped[int | None]
     diagnosis: Mapped[str | None] = mapped_column(String(255))
     confidence: Mapped[float | None]
     model_name: Mapped[str | None] = mapped_column(String(64))
@@ -286,6 +293,19 @@ class Blob(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+class Chore(Base):
+    """Something done now and then by one process of all; the migration makes its row.
+
+    ``due_at`` is when it is to be done next. Of ``backup`` it is until when no
+    stored bytes may be removed.
+    """
+
+    __tablename__ = "chores"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    due_at: Mapped[datetime]
+
+
 class IdempotencyKey(Base):
     """What a POST with an ``Idempotency-Key`` made, so that a repeated one gets the same answer.
 
@@ -306,3 +326,7 @@ class IdempotencyKey(Base):
         ForeignKey("batches.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+# The tables of administration belong to the same schema.
+import webapp.storage.admin_models  # noqa: E402, F401

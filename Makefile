@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint typecheck check install install-dev clean
+.PHONY: run test faults lint typecheck check install install-dev clean
 
 # Settings come from the environment or .env. EMBEDDED lets `setup` make the keys.
 run: install
@@ -15,6 +15,11 @@ run: install
 test: install-dev
 	@deploy/debian-packages.sh postgresql redis-server chromium dcmtk dicom3tools
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+# Every fault, where `make test` has a handful.
+faults: install-dev
+	@deploy/debian-packages.sh postgresql redis-server
+	$(PY) -m pytest -n 2 --dist loadfile -m faults tests/faults $(ARGS)
 
 lint: install-dev
 	$(PY) -m ruff check .

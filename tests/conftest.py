@@ -47,6 +47,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         server.stop()
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many of the faults were survived; a fault is a test marked so."""
+    stats = terminalreporter.stats
+    faults = {
+        outcome: [report for report in stats.get(outcome, ()) if "faults" in report.keywords]
+        for outcome in ("passed", "failed", "error")
+    }
+    total = sum(map(len, faults.values()))
+    if total:
+        terminalreporter.write_line(f"survived {len(faults['passed'])}/{total}")
+
+
 def _port(config: pytest.Config, kind: str) -> int:
     given = getattr(config, "workerinput", {}).get(f"{kind}_port")
     if given is not None:

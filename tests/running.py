@@ -94,15 +94,18 @@ class Program:
     def processes(self) -> dict[int, str]:
         """Every living process of its session, by pid, with its command line."""
         found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                state, _, _, session = stat(folder)
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        for pid, (state, _, _, session) in every_process().items():
             if session == self.process.pid and state != "Z":
-                found[int(folder.name)] = command
+                found[pid] = command_line(pid)
         return found
+
+    def descendants(self) -> set[int]:
+        """The pids of whatever it started, and of what that started, and its own."""
+        parents = {pid: facts[1] for pid, facts in every_process().items()}
+        known = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in known} - known:
+            known |= more
+        return known
 
     def wait_until_gone(self, seconds: float = 10) -> None:
         """Return once not one process of it is left."""
@@ -147,9 +150,28 @@ class Program:
 
 
 def stat(folder: Path) -> tuple[str, int, int, int]:
-    """State, parent, process group and session of a process."""
+    """State, parent, process group and session of the process with this folder in /proc."""
     state, parent, group, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
     return state, int(parent), int(group), int(session)
+
+
+def every_process() -> dict[int, tuple[str, int, int, int]]:
+    """What :func:`stat` says of each process, by pid."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found[int(folder.name)] = stat(folder)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended while we were looking
+    return found
+
+
+def command_line(pid: int) -> str:
+    """What a process was started as; empty once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -365,6 +366,17 @@ def test_a_folder_of_something_else_is_not_written_to(places: Places, copy: Path
     assert [file.name for file in copy.iterdir()] == ["thesis.tex"]
 
 
+def test_a_folder_that_cannot_be_written_is_said(
+    places: Places, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = places.ready()
+    monkeypatch.setattr(snapshots.os, "open", _raise(lambda: OSError(errno.ENOSPC, "Doe")))
+
+    assert "cannot be read or written: No space left" in refused(old, "backup", copy)
+    with old.app_context():
+        assert not chores.removals_held()
+
+
 def test_the_backup_of_another_database_is_not_replaced(places: Places, copy: Path) -> None:
     first = places.ready()
     fill(first)
@@ -400,8 +412,8 @@ def test_from_a_folder_into_a_bucket(places: Places, copy: Path, storage_url: st
     assert succeed(new, "storage", "check", "--deep").startswith("in order: 5,")
 
 
-def _raise(error: type[Exception]) -> Callable[..., None]:
+def _raise(error: Callable[[], Exception]) -> Callable[..., None]:
     def raising(*_args: object, **_kwargs: object) -> None:
-        raise error
+        raise error()
 
     return raising

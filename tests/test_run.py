@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests import secrets_of_tests as secrets
-from tests.running import copy_of_the_program, make_run, program, stat
+from tests.running import copy_of_the_program, every_process, make_run, program
 from tests.servers import free_port
 
 UNATTENDED = {
@@ -76,14 +76,10 @@ def test_all_its_processes_stay_in_its_group_and_session(ready: Path, picture: b
     with make_run(ready) as running:
         running.wait_for(lambda: len(running.processes()) > 7)
         running.ask("POST", "/upload", picture, {"X-File-Name": "a.jpg"})
-        descendants = {running.process.pid}
-        everything = [p for p in Path("/proc").glob("[0-9]*") if (p / "stat").exists()]
-        parents = {int(p.name): stat(p) for p in everything}
-        for _ in parents:
-            descendants |= {pid for pid, facts in parents.items() if facts[1] in descendants}
+        everything = every_process()
 
-        assert descendants >= running.processes().keys()
-        assert {parents[pid][2:] for pid in descendants} == {(running.process.pid,) * 2}
+        for pid in running.descendants() & everything.keys():
+            assert everything[pid][2:] == (running.process.pid,) * 2
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,9 @@ PROBLEMS: dict[str, Problem] = {
     "password-too-short": Problem(
         400, "Password too short", "A password needs at least {limit} characters."
     ),
+    "days-invalid": Problem(
+        400, "Malformed number of days", "A rule needs a whole number of days from 1 to {limit}."
+    ),
     "unauthorized": Problem(
         401, "Not authenticated", "Send an API key as a Bearer token, or log in."
     ),
@@ -85,6 +88,10 @@ PROBLEMS: dict[str, Problem] = {
     "not-ready": Problem(
         409, "Not ready", "The file is still being worked on. Ask again shortly.", RETRY_SECONDS
     ),
+    "last-administrator": Problem(
+        409, "Last administrator", "Nobody else is an active administrator, so this one stays."
+    ),
+    "key-not-valid": Problem(409, "Key not valid", "The key is revoked or has run out already."),
     "held": Problem(409, "Held", "A person must look at this file before it can be given out."),
     "failed": Problem(409, "Failed", "This file could not be processed, so there is none to give."),
     "nothing-to-retry": Problem(409, "Nothing to retry", "None of these files can be tried again."),

@@ -24,11 +24,12 @@ from gunicorn.http import errors, get_parser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from webapp.failpoints import constant
 from webapp.problems import code_for_status, problem_for
 
 HEAD_SECONDS = 10.0  # for a whole header, from its first moment
 HEAD_BYTES = 32 * 1024
-BODY_SECONDS = 30.0  # of waiting, in which BODY_BYTES must arrive
+BODY_SECONDS = constant("body-seconds", 30)  # of waiting, in which BODY_BYTES must arrive
 BODY_BYTES = 256 * 1024
 LINGER_SECONDS = 2.0  # after the answer, for the client to close first
 STALLED_MILLISECONDS = 60_000  # an answer of which nothing is taken any more

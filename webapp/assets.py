@@ -17,7 +17,7 @@ from flask_assets import Bundle
 from webapp.extensions import assets
 
 MANIFEST = "dist/manifest.json"
-STYLES = ("fonts", "tokens", "base", "layout", "controls", "film", "upload", "batch")
+STYLES = ("fonts", "tokens", "base", "layout", "controls", "film", "upload", "batch", "admin")
 VENDORED = ("vendor/htmx-2.0.11.min.js", "vendor/idiomorph-ext-0.7.4.min.js")
 UPLOAD = ("words", "speed", "sniff", "walk", "transfer", "server", "queue", "view", "start")
 

@@ -13,8 +13,13 @@ from webapp.extensions import login_manager
 from webapp.pages import (
     account,
     admin,
+    admin_audit,
+    admin_keys,
+    admin_people,
+    admin_retention,
     auth,
     batches,
+    kinds,
     review,
     sending,
     studies,
@@ -27,7 +32,8 @@ from webapp.pages.people import init_people
 from webapp.pages.wording import init_wording
 
 PRODUCT = "Intake"
-BLUEPRINTS = (auth, account, uploads, sending, batches, studies, review, admin)
+ADMINISTRATION = (admin, admin_people, admin_keys, admin_audit, admin_retention)
+BLUEPRINTS = (auth, account, uploads, sending, batches, studies, review, kinds)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def init_app(app: Flask) -> None:
     init_people(login_manager)
     init_wording(app)
     app.context_processor(_context)
-    for module in BLUEPRINTS:
+    for module in (*BLUEPRINTS, *ADMINISTRATION):
         app.register_blueprint(module.blueprint)
 
 

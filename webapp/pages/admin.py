@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template, request
 
-from webapp.guards import caller
-from webapp.pages.charts import bars
+from webapp import csv_export
+from webapp.errors import NotFound
+from webapp.pages.admin_needs import needs
+from webapp.pages.admin_tables import TABLES
 from webapp.pages.guards import for_admins
-from webapp.pages.wording import STATES
-from webapp.services import library
-from webapp.services.overview import overview
+from webapp.services.statistics import BYS, By, statistics
+from webapp.services.system import system
 
 blueprint = Blueprint("pages_admin", __name__)
 
@@ -17,9 +18,31 @@ blueprint = Blueprint("pages_admin", __name__)
 @blueprint.get("/admin")
 @for_admins
 def index() -> str:
-    """Totals by state, as a chart and as its table."""
-    numbers = overview(caller())
-    rows = [(STATES[status], count, status.value) for status, count in numbers.by_status.items()]
+    """The statistics, with a history by day, week or month (``?by=``)."""
+    numbers, machines = statistics(_by()), system()
     return render_template(
-        "admin/index.html", numbers=numbers, chart=bars(rows), stats=library.stats(caller())
+        "admin/index.html",
+        numbers=numbers,
+        system=machines,
+        needs=needs(numbers, machines),
+        tables=[table(numbers) for table in TABLES.values()],
+        bys=BYS,
     )
+
+
+@blueprint.get("/admin/numbers/<name>.csv")
+@for_admins
+def numbers(name: str) -> Response:
+    """One table of the page as CSV."""
+    if name not in TABLES:
+        raise NotFound
+    table = TABLES[name](statistics(_by()))
+    response = Response(csv_export.lines(table.head, table.rows), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.cache_control.no_store = True
+    return response
+
+
+def _by() -> By:
+    asked = request.args.get("by", "day")
+    return next((by for by in BYS if by == asked), "day")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import urlsplit
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
@@ -12,9 +13,11 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response
 
 from webapp.extensions import limiter
-from webapp.guards import public
+from webapp.guards import count_failure, public
 from webapp.pages.people import SignedIn
-from webapp.services import accounts
+from webapp.responses import RateLimited
+from webapp.services import accounts, audit
+from webapp.services.audit import Action
 
 LOG_INS = "10/minute"
 WRONG = "This address and password do not belong together. Check both and try again."
@@ -24,14 +27,20 @@ blueprint = Blueprint("pages_auth", __name__)
 
 
 def _who_tries() -> str:
-    return f"{request.form.get('email', '').strip().casefold()}|{get_remote_address()}"
+    """Account and address; hashed, since what is typed may be long, and is nobody's business."""
+    email = accounts.normal_email(request.form.get("email", ""))
+    return hashlib.sha256(f"{email}|{get_remote_address()}".encode("utf-8", "replace")).hexdigest()
 
 
 @blueprint.errorhandler(RateLimitExceeded)
-def too_often(error: RateLimitExceeded) -> FlaskResponse:
+@blueprint.errorhandler(RateLimited)
+def too_often(error: RateLimitExceeded | RateLimited) -> FlaskResponse:
     """The form again, and when it may be tried."""
     response = make_response(_form(OFTEN), 429)
-    response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.facts["retry_after"])
+    else:
+        response.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     return response
 
 
@@ -53,6 +62,7 @@ def log_in() -> Response | tuple[str, int]:
         request.form.get("email", ""), request.form.get("password", "")
     )
     if person is None:
+        count_failure("log-in")
         return _form(WRONG), 422
     # Nothing of the session before, its CSRF token least of all, outlives the log-in.
     session.clear()
@@ -65,6 +75,8 @@ def log_in() -> Response | tuple[str, int]:
 @public
 def logout() -> Response:
     """End the session, and what the browser remembers of its pages."""
+    if current_user.is_authenticated:
+        audit.note(current_user.caller(), Action.PERSON_LOG_OUT)
     logout_user()
     session.clear()
     response = redirect(url_for("pages_auth.login"), 303)
@@ -85,5 +97,7 @@ def _asked() -> str | None:
     """Where the person was going: a path of ours, never another site."""
     target = request.args.get("next", "")
     parts = urlsplit(target)
-    ours = target.startswith("/") and not parts.scheme and not parts.netloc
+    # Any number of slashes in front begins the name of a host, for a browser.
+    ours = target.startswith("/") and not target.startswith("//")
+    ours = ours and not parts.scheme and not parts.netloc
     return target if ours and target.isprintable() and "\\" not in target else None

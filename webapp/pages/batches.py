@@ -12,12 +12,16 @@ from webapp.guards import caller
 from webapp.pages.guards import for_people
 from webapp.pages.htmx import render
 from webapp.pages.wording import counted
-from webapp.services import batches
+from webapp.services import batches, library
 from webapp.services.batches import BatchStatus, NothingToRetry
+from webapp.services.library import Filters
+from webapp.services.records import UploadRecord
+from webapp.storage.models import Status
 from webapp.tasks.ingest import hand_over
 
 LISTED = 25
 FILES = 100
+TROUBLE = 20
 STEPS = 4
 
 blueprint = Blueprint("pages_batches", __name__)
@@ -47,6 +51,7 @@ def show(batch_id: UUID) -> Response:
         "headline": _headline(batch),
         "spoken": _spoken(batch),
         "parts": _parts(batch),
+        "trouble": _trouble(batch),
     }
     return render("batches/show.html", "batches/_status.html", **values)
 
@@ -80,6 +85,14 @@ def cancel(batch_id: UUID) -> Response:
     cancelled = batches.cancel(caller(), batch_id)
     flash(f"{counted(cancelled, 'queued file')} cancelled. What was done stays.", "info")
     return redirect(url_for(".show", batch_id=batch_id), 303)
+
+
+def _trouble(batch: BatchStatus) -> list[UploadRecord]:
+    """The failed files of a batch too long to be seen at once."""
+    if not batch.failed_files or batch.total_files <= FILES:
+        return []
+    wanted = Filters(batch_id=batch.batch_id, status=Status.FAILED)
+    return list(library.uploads(caller(), TROUBLE, None, wanted).items)
 
 
 def _parts(batch: BatchStatus) -> list[tuple[str, str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -39,7 +40,16 @@ def sheets(uploads: Iterable[UploadRecord]) -> list[Sheet]:
         key = _key(upload, sizes[upload.study_instance_uid])
         sheet = found.setdefault(key, _sheet(upload, key[0]))
         sheet.uploads.append(upload)
+    for sheet in found.values():
+        sheet.uploads.sort(key=_by_name)
     return list(found.values())
+
+
+def _by_name(upload: UploadRecord) -> list[tuple[int, str]]:
+    """File names in the order people count: ``IM2`` before ``IM10``."""
+    parts = re.split(r"([0-9]+)", upload.filename.casefold())
+    # What was split at stands at every second place.
+    return [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
 
 
 def _key(upload: UploadRecord, together: int) -> tuple[str, str]:

@@ -18,14 +18,16 @@ class SignedIn(UserMixin):  # type: ignore[misc]
         self.person_id = person.id
         self.email = person.email
         self._person = person
+        self._caller: Caller | None = None
 
     def get_id(self) -> str:
         """The id in the session; a change of password makes older ones worthless."""
         return f"{self.person_id}:{self._person.session_epoch}"
 
     def caller(self) -> Caller:
-        """What this person may do."""
-        return accounts.caller_of(self._person)
+        """What this person may do; looked up once a request."""
+        self._caller = self._caller or accounts.caller_of(self._person)
+        return self._caller
 
 
 def load(session_id: str) -> SignedIn | None:

@@ -43,7 +43,8 @@ class Asked:
 def index() -> Response:
     """A page of the gallery; a swap with a cursor gets only what follows."""
     asked = _asked()
-    page = library.uploads(caller().as_owner(), PAGE, request.args.get("cursor") or None, asked.filters)
+    cursor = request.args.get("cursor") or None
+    page = library.uploads(caller().as_owner(), PAGE, cursor, asked.filters)
     values: dict[str, Any] = {
         "asked": asked,
         "page": page,

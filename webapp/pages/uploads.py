@@ -18,6 +18,8 @@ from webapp.pages.htmx import render
 from webapp.pages.viewing import PRESETS, view_of
 from webapp.services import attributes as stored
 from webapp.services import bodies, library, release
+from webapp.services.records import UploadRecord
+from webapp.storage.models import Status
 from webapp.tasks.ingest import hand_over
 
 blueprint = Blueprint("pages_uploads", __name__)
@@ -72,11 +74,17 @@ def show(upload_id: UUID) -> str:
         "uploads/show.html",
         upload=upload,
         view=view,
-        picture=view.picture(upload),
+        picture=view.picture(upload) if _may_see(upload) else None,
         presets=PRESETS.get(upload.modality or "", ()),
         account=account(upload.report),
         pixel_text=PIXEL_TEXT.get(upload.pixel_text, ""),
     )
+
+
+def _may_see(upload: UploadRecord) -> bool:
+    """Whether there is a picture, and this person may look at it; held ones are for reviewers."""
+    held = upload.status == Status.HELD and caller().may_review
+    return upload.has_picture and (upload.status == Status.COMPLETED or held)
 
 
 @blueprint.get("/uploads/<uuid:upload_id>/attributes")

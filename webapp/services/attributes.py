@@ -8,10 +8,12 @@ from uuid import UUID
 
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.datadict import keyword_for_tag
+from pydicom.multival import MultiValue
 
 from webapp.pipeline.source import SourceFile
 from webapp.services import release
 from webapp.services.accounts import Caller
+from webapp.services.audit import Action
 
 MOST = 2000
 LONGEST = 200
@@ -37,7 +39,7 @@ def attributes(caller: Caller, upload_id: UUID) -> list[Attribute]:
     Raises:
         NotFound, NotReady, Held, Failed: as :func:`webapp.services.release.dicom`.
     """
-    file = SourceFile(release.dicom(caller, upload_id).source)
+    file = SourceFile(release.dicom(caller, upload_id, Action.UPLOAD_VIEW).source)
     dataset = dcmread(file, stop_before_pixels=True, defer_size=LARGE_VALUE)
     listed: list[Attribute] = []
     for attribute in _walk(dataset, 0):
@@ -66,5 +68,6 @@ def _value(element: DataElement) -> str:
         return f"{len(element.value)} items" if len(element.value) != 1 else "1 item"
     if element.VR in BINARY or isinstance(element.value, bytes):
         return f"{len(element.value or b'')} bytes"
-    text = "" if element.value is None else str(element.value)
+    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+    text = "\\".join("" if value is None else str(value) for value in values)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

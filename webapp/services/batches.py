@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webapp.errors import NotFound, Rejected
-from webapp.services import accounts
+from webapp.services import accounts, audit
 from webapp.services.accounts import Caller
+from webapp.services.audit import Action, Object
 from webapp.services.context import context
 from webapp.services.library import newest_first, next_cursor, visible
 from webapp.services.records import CursorInvalid, Page
@@ -75,6 +76,7 @@ def open_batch(caller: Caller) -> UUID:
     with writing(context().engine) as session:
         owner = accounts.end_user(session, caller)
         session.add(Batch(id=batch_id, frontend_id=caller.frontend_id, end_user_id=owner))
+        audit.write(session, caller, Action.BATCH_CREATE, Object("batch", batch_id))
     return batch_id
 
 
@@ -83,6 +85,7 @@ def close_batch(caller: Caller, batch_id: UUID) -> None:
     with writing(context().engine) as session:
         batch = get_batch(session, caller, batch_id)
         batch.closed_at = batch.closed_at or now()
+        audit.write(session, caller, Action.BATCH_CLOSE, Object("batch", batch_id))
 
 
 def close_forgotten(before: datetime) -> None:
@@ -210,12 +213,15 @@ def cancel(caller: Caller, batch_id: UUID) -> int:
     with writing(context().engine) as session:
         batch = get_batch(session, caller, batch_id)
         batch.closed_at = batch.closed_at or now()
-        return changed(
+        dropped = changed(
             session,
             update(Upload)
             .where(Upload.batch_id == batch_id, Upload.status == Status.QUEUED)
             .values(status=Status.FAILED, code="cancelled", finished_at=now()),
         )
+        about, facts = Object("batch", batch_id), {"files": dropped}
+        audit.write(session, caller, Action.BATCH_CANCEL, about, facts=facts)
+    return dropped
 
 
 def retry(caller: Caller, batch_id: UUID) -> list[UUID]:
@@ -232,6 +238,8 @@ def retry(caller: Caller, batch_id: UUID) -> list[UUID]:
     with writing(context().engine) as session:
         get_batch(session, caller, batch_id)
         again = [upload for upload in session.scalars(query) if _requeue(session, upload)]
+        about, facts = Object("batch", batch_id), {"files": len(again)}
+        audit.write(session, caller, Action.BATCH_RETRY, about, facts=facts)
     if not again:
         raise NothingToRetry
     return [upload.id for upload in again]

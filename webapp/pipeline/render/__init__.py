@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from webapp.errors import Rejected
+from webapp.errors import ServiceError
 from webapp.pipeline.codecs import Decoded, decode_frame
 from webapp.pipeline.errors import DecodeFailed, NoSuchFrame
 from webapp.pipeline.pixels import PixelModule, Samples, values
@@ -62,7 +62,7 @@ def render(source: Source, options: RenderOptions, decode: Decoder = decode_fram
         size = shown_size(module.columns, module.rows, pixel_shape(header), options.max_size)
         form = possible_format(size, options.format)
         content = encode_picture(_picture(header, number, options, decode), size, form)
-    except Rejected:
+    except ServiceError:  # also what the source says of itself: damaged, or away just now
         raise
     except Exception as error:
         # A data set that contradicts itself (a LUT of text, sizes that do not fit) ends here.

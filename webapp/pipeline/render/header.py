@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
+from webapp.errors import ServiceError
 from webapp.pipeline.errors import DecodeFailed, NoPicture
 from webapp.pipeline.pixels import EXPLICIT_VR_BIG_ENDIAN, PixelModule
 from webapp.pipeline.source import BytesSource, Source, SourceFile
@@ -73,7 +74,7 @@ def read_header(source: Source) -> ImageHeader:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _read(source)
-    except (NoPicture, DecodeFailed):
+    except ServiceError:  # also what the source says of itself: damaged, or away just now
         raise
     except Exception as error:
         # A data set may break pydicom in ways without number; to a picture they are one.

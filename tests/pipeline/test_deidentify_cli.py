@@ -1,0 +1,182 @@
+"""The command line: files and folders, exit codes, the manifest, the key."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from tests.pipeline.deidentifying import SECRET, output
+from tests.pipeline.encoding import EXPLICIT_LITTLE, ct
+from webapp.pipeline.deidentify import cli
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    file = tmp_path / "key"
+    file.write_bytes(SECRET)
+    return str(file)
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    errors = io.StringIO()
+    return cli.main([str(argument) for argument in arguments], errors), errors.getvalue()
+
+
+def folder(tmp_path: Path) -> Path:
+    """Two instances of one series, one whose UID comes twice, and things that are none."""
+    place = tmp_path / "in"
+    (place / "Roe, Ann").mkdir(parents=True)
+    (place / "Roe, Ann/1.dcm").write_bytes(ct().encode())
+    second = ct()
+    second.elements[0x00200013] = EXPLICIT_LITTLE.element(0x00200013, "IS", "15")
+    (place / "Roe, Ann/2.dcm").write_bytes(second.encode())
+    (place / "notes.txt").write_text("Ann Roe was here")
+    (place / "cut.dcm").write_bytes(ct().encode()[:-9])
+    return place
+
+
+def manifest(place: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (place / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_one_file_is_written_as_the_library_writes_it(tmp_path: Path, key: str) -> None:
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+
+    code, _ = run(tmp_path / "in.dcm", tmp_path / "out.dcm", "--key-file", key)
+
+    assert code == 0
+    assert (tmp_path / "out.dcm").read_bytes() == output(ct())
+
+
+def test_a_folder_is_written_under_new_uids(tmp_path: Path, key: str) -> None:
+    code, progress = run(folder(tmp_path), tmp_path / "out", "--key-file", key)
+
+    files = sorted((tmp_path / "out").rglob("*.dcm"))
+    assert code == 1
+    assert len(files) == 2
+    assert "4 of 4: 2 written, 2 refused, 0 held" in progress
+    assert not [file for file in files if "Roe" in str(file)]
+    assert {pydicom.dcmread(file).InstanceNumber for file in files} == {14, 15}
+
+
+def test_the_manifest_says_what_became_of_each_file_and_no_value(tmp_path: Path, key: str) -> None:
+    run(folder(tmp_path), tmp_path / "out", "--key-file", key)
+
+    lines = {str(line["source"]): line for line in manifest(tmp_path / "out")}
+    assert lines["Roe, Ann/1.dcm"]["status"] == "written"
+    assert lines["notes.txt"]["code"] == "unrecognised"
+    assert lines["cut.dcm"]["code"] == "dicom-damaged"
+    assert "Vantongerloo" not in (tmp_path / "out/manifest.jsonl").read_text()
+
+
+def test_a_survivor_holds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "verify", lambda done: ("PatientName",))
+    place = folder(tmp_path)
+
+    code, _ = run(place, tmp_path / "out")
+
+    assert code == 1
+    assert not list((tmp_path / "out").rglob("*.dcm"))
+    assert {line["status"] for line in manifest(tmp_path / "out")} == {"held", "refused"}
+
+
+def test_nothing_half_written_stays_when_the_disk_is_full(
+    tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "_write_all", full)
+
+    code, _ = run(folder(tmp_path), tmp_path / "out", "--key-file", key)
+
+    assert code == 1
+    assert [file.name for file in (tmp_path / "out").rglob("*") if file.is_file()] == [
+        "manifest.jsonl"
+    ]
+
+
+@pytest.mark.parametrize("form", ["raw", "hexadecimal", "base64"])
+def test_a_key_is_read_in_any_form(tmp_path: Path, form: str) -> None:
+    import base64
+
+    content = {
+        "raw": SECRET,
+        "hexadecimal": SECRET.hex().encode() + b"\n",
+        "base64": base64.b64encode(SECRET) + b"\n",
+    }[form]
+    (tmp_path / "key").write_bytes(content)
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+
+    run(tmp_path / "in.dcm", tmp_path / "out.dcm", "--key-file", tmp_path / "key")
+
+    assert (tmp_path / "out.dcm").read_bytes() == output(ct())
+
+
+def test_without_a_key_a_fresh_one_is_used_and_said_so(tmp_path: Path) -> None:
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+
+    code, told = run(tmp_path / "in.dcm", tmp_path / "out.dcm")
+
+    assert code == 0
+    assert "fresh random key" in told
+    assert (tmp_path / "out.dcm").read_bytes() != output(ct())
+
+
+def test_wrong_use_is_told_and_ends_with_2(tmp_path: Path, key: str) -> None:
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+    (tmp_path / "short").write_bytes(b"too short")
+    given, target = tmp_path / "in.dcm", tmp_path / "out"
+
+    for arguments, told in (
+        ((given, target, "--profile", "basic+magic"), "magic"),
+        ((given, target, "--key-file", tmp_path / "short"), "32 bytes"),
+        ((given, target, "--key-file", tmp_path / "none"), "cannot be read"),
+        ((tmp_path / "none", target), "must exist"),
+        ((given, given), "another place"),
+    ):
+        code, errors = run(*arguments)
+        assert (code, told in errors) == (2, True), errors
+
+
+def test_an_output_folder_inside_the_input_is_not_walked(tmp_path: Path, key: str) -> None:
+    place = folder(tmp_path)
+
+    run(place, place / "out", "--key-file", key)
+    run(place, place / "out", "--key-file", key)
+
+    assert len(manifest(place / "out")) == 4
+
+
+def test_a_large_file_is_read_by_position(
+    tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "IN_MEMORY", 0)
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+
+    run(tmp_path / "in.dcm", tmp_path / "out.dcm", "--key-file", key)
+
+    assert (tmp_path / "out.dcm").read_bytes() == output(ct())
+
+
+def test_it_runs_as_a_module_without_an_app(tmp_path: Path, key: str) -> None:
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+    command = [sys.executable, "-m", "webapp.pipeline.deidentify", "in.dcm", "out.dcm"]
+
+    done = subprocess.run(
+        [*command, "--key-file", key, "--profile", "basic+retain-uids"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert pydicom.dcmread(tmp_path / "out.dcm").StudyInstanceUID == "1.2.3.4.6"

@@ -20,6 +20,7 @@ from webapp.pages import (
     auth,
     batches,
     kinds,
+    profile,
     review,
     sending,
     studies,
@@ -33,7 +34,7 @@ from webapp.pages.wording import init_wording
 
 PRODUCT = "Intake"
 ADMINISTRATION = (admin, admin_people, admin_keys, admin_audit, admin_retention)
-BLUEPRINTS = (auth, account, uploads, sending, batches, studies, review, kinds)
+BLUEPRINTS = (auth, account, uploads, sending, batches, studies, review, kinds, profile)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,15 @@ def _navigation() -> list[Item]:
         ("Admin", "pages_admin.index", caller.is_admin),
     ]
     return [
-        Item(label, url_for(endpoint), request.endpoint == endpoint)
+        Item(label, url_for(endpoint), _is_here(endpoint))
         for label, endpoint, shown in items
         if shown
     ]
+
+
+def _is_here(endpoint: str) -> bool:
+    """Administration has pages of its own; everything else is one."""
+    of_admins = endpoint == "pages_admin.index"
+    if of_admins and request.blueprint:
+        return request.blueprint.startswith("pages_admin")
+    return request.endpoint == endpoint

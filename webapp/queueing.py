@@ -29,6 +29,7 @@ from webapp.failpoints import constant
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = constant("sweep", 10)
+TICK_SECONDS = 2
 HEALTH_SECONDS = constant("health", 10)
 SHUTDOWN_SECONDS = 7
 REDIS_SECONDS = 5
@@ -40,6 +41,8 @@ class AppHuey(Huey):  # type: ignore[misc]
 
     app: Flask
     sweep: Callable[[], None]
+    tick: Callable[[], None]
+    processes = 0
 
     def create_storage(self) -> BaseStorage:
         return MemoryStorage(self.name)
@@ -76,6 +79,7 @@ class AppHuey(Huey):  # type: ignore[misc]
 
     def consume(self, workers: int) -> None:
         """Run a consumer in this process until a signal; a running task is finished first."""
+        self.processes = workers
         os.register_at_fork(after_in_child=_die_with_parent)
         consumer = SweepingConsumer(
             self,
@@ -91,18 +95,22 @@ class AppHuey(Huey):  # type: ignore[misc]
 
 
 class SweepingScheduler(Scheduler):  # type: ignore[misc]
-    """Huey's scheduler, which also calls ``huey.sweep`` every ten seconds.
+    """Huey's scheduler, which also calls ``huey.sweep`` and, more often, ``huey.tick``.
 
     A periodic Huey task would be enqueued into the very queue that the sweep
     is there to mend.
     """
 
     _swept = 0.0
+    _ticked = 0.0
 
     def loop(self, now: Any = None) -> None:
         if time.monotonic() - self._swept >= SWEEP_SECONDS:
             self._swept = time.monotonic()
             self.huey.sweep()
+        if time.monotonic() - self._ticked >= TICK_SECONDS:
+            self._ticked = time.monotonic()
+            self.huey.tick()
         super().loop(now)
 
 

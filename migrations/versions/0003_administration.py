@@ -14,6 +14,7 @@ depends_on = None
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 HELD = sa.text("status = 'held'")
+HIDDEN = sa.text("hidden_at IS NOT NULL")
 UNLINKED = sa.text("position IS NULL")
 
 # What one upload adds to the counters; {row} is NEW or OLD, {sign} is 1 or -1.
@@ -30,7 +31,10 @@ STORED = """
     VALUES ('', 'stored', {sign}, {sign} * {row}.size);
 """
 STATE = "CASE WHEN {row}.status IN ('queued', 'processing') THEN 'waiting' ELSE {row}.status END"
-COUNTED = ("end_user_id", "code", "modality", "input_format", "processing_ms", "size")
+COUNTED = (
+    "created_at", "frontend_id", "end_user_id", "code", "modality", "input_format",
+    "processing_ms", "size",
+)  # fmt: skip
 KEPT = (
     "id", "at", "request_id", "address", "actor", "actor_id", "frontend_id", "end_user_id",
     "action", "object_kind", "object_id", "outcome",
@@ -49,6 +53,10 @@ def _make_tables() -> None:
     op.add_column("uploads", sa.Column("processing_ms", sa.Integer(), nullable=True))
     op.create_index(
         "ix_uploads_held", "uploads", ["created_at"], sqlite_where=HELD, postgresql_where=HELD
+    )
+    op.drop_index("ix_uploads_hidden_at", "uploads")
+    op.create_index(
+        "ix_uploads_hidden", "uploads", ["hidden_at"], sqlite_where=HIDDEN, postgresql_where=HIDDEN
     )
     op.create_table(
         "audit_events",
@@ -231,5 +239,7 @@ def downgrade() -> None:
     if not sqlite:
         for function in ("count_upload", "count_blob", "refuse_audit_change"):
             op.execute(f"DROP FUNCTION {function}()")
+    op.drop_index("ix_uploads_hidden", "uploads")
+    op.create_index(op.f("ix_uploads_hidden_at"), "uploads", ["hidden_at"])
     op.drop_index("ix_uploads_held", "uploads")
     op.drop_column("uploads", "processing_ms")

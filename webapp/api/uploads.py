@@ -8,10 +8,10 @@ from flask import Response, request, url_for
 
 from webapp import headers
 from webapp.api import blueprint, schemas
-from webapp.api.files import picture_answer, source_answer
+from webapp.api.files import frame_answer, picture_answer, source_answer
 from webapp.guards import caller, needs
 from webapp.pipeline.render import RenderOptions
-from webapp.services import ingest, library, release
+from webapp.services import frames, ingest, library, release
 from webapp.storage.models import Status
 from webapp.storage.vault import Kind
 
@@ -68,11 +68,18 @@ def upload_preview(upload_id: UUID) -> Response:
 def upload_rendered(upload_id: UUID) -> Response:
     options = RenderOptions(
         frame=headers.whole_number("frame", 1, 1, 999_999_999),
-        max_size=None,
+        max_size=headers.whole_number("size", 0, 16, 65_535) or None,
         window=headers.window(),
         format="png",
     )
     return picture_answer(release.rendered(caller(), upload_id, options))
+
+
+@blueprint.get("/upload/<uuid:upload_id>/frames/<int:frame>")
+@needs("read")
+def upload_frame(upload_id: UUID, frame: int) -> Response:
+    known = request.if_none_match.as_set(include_weak=True)
+    return frame_answer(*frames.frame(caller(), upload_id, frame, known))
 
 
 @blueprint.delete("/upload/<uuid:upload_id>")

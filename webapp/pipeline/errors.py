@@ -75,3 +75,9 @@ class NoSuchFrame(Rejected):
     """A frame number below 1 or above Number of Frames (0028,0008)."""
 
     code = "no-such-frame"
+
+
+class FrameTooLarge(Rejected):
+    """A frame of more bytes than are given out as samples. Facts: ``limit`` (megabytes)."""
+
+    code = "frame-too-large"

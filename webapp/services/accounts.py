@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID, uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.errors import NotFound, Rejected
+from webapp.errors import NotFound, Rejected, Unavailable
 from webapp.pipeline.pseudonyms import Pseudonyms
+from webapp.services import audit
+from webapp.services.audit import Action, Object
 from webapp.services.context import context
 from webapp.storage.database import reading, writing
 from webapp.storage.keys import Keyring
@@ -24,12 +29,16 @@ from webapp.storage.models import ApiKey, EndUser, Frontend, Person, Role, now
 
 NOBODY = ""
 PEOPLE = "people"
-SCOPES = ("read", "write", "admin")
+SCOPES = ("read", "write", "review", "admin")
 SECRET_BYTES = 32
 LAST_USED_EVERY = timedelta(minutes=1)
 MIN_PASSWORD = 8
 
+log = logging.getLogger(__name__)
 _hasher = PasswordHasher()
+_hashing = threading.BoundedSemaphore(4)
+"""Each password costs 64 MB while it is hashed: hundreds at once must not."""
+_decoy_made = threading.Lock()
 
 
 class PasswordTooShort(Rejected):
@@ -42,6 +51,12 @@ class AlreadyExists(Rejected):
     """The name or address is taken."""
 
     code = "already-exists"
+
+
+class NoLongerValid(Rejected):
+    """The key or account was valid when the request began, and has ended since."""
+
+    code = "unauthorized"
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,7 @@ class Caller:
     scopes: frozenset[str] = frozenset()
     role: Role | None = None
     person_id: UUID | None = None
+    key_id: UUID | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -91,17 +107,40 @@ def authenticate_key(raw: str, user: str | None) -> Caller | None:
     if found is None:
         return None
     key, user_id = found
-    if key.revoked_at or (key.expires_at and key.expires_at <= now()):
+    if not _is_valid(key):
         return None
     _note_use(key)
-    return Caller(key.frontend_id, user, user_id, frozenset(key.scopes.split()))
+    scopes = frozenset(key.scopes.split())
+    return Caller(key.frontend_id, user, user_id, scopes, key_id=key.id)
+
+
+def _is_valid(key: ApiKey) -> bool:
+    return not key.revoked_at and not (key.expires_at and key.expires_at <= now())
+
+
+def _check_still_valid(session: Session, caller: Caller) -> None:
+    """A body may be hours on its way: what ended meanwhile gets nothing stored."""
+    if caller.key_id is not None:
+        key = session.get(ApiKey, caller.key_id)
+        valid = key is not None and _is_valid(key)
+    elif caller.person_id is not None:
+        person = session.get(Person, caller.person_id)
+        valid = person is not None and person.active
+    else:
+        valid = True  # not a request: the program itself
+    if not valid:
+        raise NoLongerValid
 
 
 def _note_use(key: ApiKey) -> None:
     if key.last_used_at and now() - key.last_used_at < LAST_USED_EVERY:
         return
-    with writing(context().engine) as session:
-        session.merge(key).last_used_at = now()
+    used = update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now())
+    try:
+        with writing(context().engine) as session:
+            session.execute(used)
+    except Unavailable as error:  # a full disk must keep nobody from reading
+        log.warning("the use of a key could not be noted: %s", error.code)
 
 
 def authenticate_person(email: str, password: str) -> Person | None:
@@ -111,13 +150,21 @@ def authenticate_person(email: str, password: str) -> Person | None:
     who has an account.
     """
     with reading(context().engine) as session:
-        person = session.scalar(select(Person).where(Person.email == _normal(email)))
+        person = session.scalar(select(Person).where(Person.email == normal_email(email)))
     matches = _matches(person.password_hash if person else _decoy(), password)
     if person is None or not matches or not person.active:
+        about = Object("person", person.id) if person else None
+        audit.note(None, Action.PERSON_LOG_IN, about, outcome="unauthorized")
         return None
     with writing(context().engine) as session:
-        session.merge(person).last_login_at = now()
+        session.execute(update(Person).where(Person.id == person.id).values(last_login_at=now()))
+        audit.write(session, _acting(session, person), Action.PERSON_LOG_IN)
     return person
+
+
+def _acting(session: Session, person: Person) -> Caller:
+    frontend_id = session.scalars(select(Frontend.id).where(Frontend.of_people)).one()
+    return _caller(person, frontend_id)
 
 
 def person(person_id: UUID) -> Person | None:
@@ -129,8 +176,11 @@ def person(person_id: UUID) -> Person | None:
 
 def caller_of(person: Person) -> Caller:
     """What a person who is logged in may do."""
+    return _caller(person, people_frontend_id())
+
+
+def _caller(person: Person, frontend_id: UUID) -> Caller:
     scopes = frozenset({"read", "write"})
-    frontend_id = people_frontend_id()
     role = Role(person.role)
     return Caller(frontend_id, str(person.id), person.end_user_id, scopes, role, person.id)
 
@@ -151,17 +201,24 @@ def change_password(person_id: UUID, current: str, new: str) -> bool:
         PasswordTooShort: ``new`` has fewer than eight characters.
     """
     hashed = hash_password(new)
+    with reading(context().engine) as session:
+        before = session.get_one(Person, person_id).password_hash
+    if not _matches(before, current):
+        return False
     with writing(context().engine) as session:
         found = session.get_one(Person, person_id)
-        if not _matches(found.password_hash, current):
-            return False
+        if found.password_hash != before:
+            return False  # somebody else changed it at the same moment
         found.password_hash = hashed
         found.session_epoch += 1
+        audit.write(session, _acting(session, found), Action.PERSON_PASSWORD)
     return True
 
 
-def create_person(email: str, password: str, role: Role = Role.CLINICIAN) -> UUID:
-    """Somebody who can log in.
+def create_person(
+    email: str, password: str, role: Role = Role.CLINICIAN, by: Caller | None = None
+) -> UUID:
+    """Somebody who can log in. ``by`` is the administrator who makes the account.
 
     Raises:
         AlreadyExists: the address is taken.
@@ -177,31 +234,67 @@ def create_person(email: str, password: str, role: Role = Role.CLINICIAN) -> UUI
             session.add(
                 Person(
                     id=person_id,
-                    email=_normal(email),
+                    email=normal_email(email),
                     password_hash=hashed,
                     role=role,
                     end_user_id=end_user_id,
                 )
             )
+            about = Object("person", person_id)
+            audit.write(session, by, Action.PERSON_CREATE, about, facts={"role": role})
     except IntegrityError:
         raise AlreadyExists from None
     return person_id
 
 
-def create_key(name: str, scopes: tuple[str, ...], raw: str | None = None) -> str:
-    """A key for frontend ``name``, which is made when it is new; the key itself, once."""
+def create_key(
+    name: str,
+    scopes: tuple[str, ...],
+    raw: str | None = None,
+    *,
+    expires_at: datetime | None = None,
+    by: Caller | None = None,
+) -> str:
+    """A key for frontend ``name``, which is made when it is new; the key itself, once.
+
+    Raises:
+        AlreadyExists: somebody else makes the frontend, or this very key, at the same moment.
+    """
     raw = raw or secrets.token_urlsafe(SECRET_BYTES)
-    with writing(context().engine) as session:
-        frontend_id = session.scalar(select(Frontend.id).where(Frontend.name == name))
-        session.add(
-            ApiKey(
-                frontend_id=frontend_id or add_frontend(session, name),
-                prefix=raw[:8],
-                sha256=hashlib.sha256(raw.encode()).digest(),
-                scopes=" ".join(dict.fromkeys(scopes)),
-            )
-        )
+    try:
+        with writing(context().engine) as session:
+            frontend_id = session.scalar(select(Frontend.id).where(Frontend.name == name))
+            if frontend_id is None:
+                frontend_id = add_frontend(session, name)
+                about = Object("frontend", frontend_id)
+                audit.write(session, by, Action.FRONTEND_CREATE, about)
+            add_key(session, frontend_id, raw, scopes, expires_at, by)
+    except IntegrityError:
+        raise AlreadyExists from None
     return raw
+
+
+def add_key(
+    session: Session,
+    frontend_id: UUID,
+    raw: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    by: Caller | None,
+) -> None:
+    """The row of a key, whose own text is kept nowhere."""
+    key = ApiKey(
+        id=uuid4(),
+        frontend_id=frontend_id,
+        prefix=raw[:8],
+        sha256=hashlib.sha256(raw.encode()).digest(),
+        scopes=" ".join(dict.fromkeys(scopes)),
+        expires_at=expires_at,
+    )
+    session.add(key)
+    session.flush()
+    about = (Object("key", key.id), Object("frontend", frontend_id))
+    audit.write(session, by, Action.KEY_CREATE, *about, facts={"scopes": key.scopes})
 
 
 def add_frontend(session: Session, name: str, *, of_people: bool = False) -> UUID:
@@ -240,7 +333,12 @@ def _pseudonyms(keyring: Keyring, frontend_id: UUID) -> Pseudonyms:
 
 
 def end_user(session: Session, caller: Caller) -> UUID:
-    """The end user that a write belongs to, made when it is new."""
+    """The end user that a write belongs to, made when it is new.
+
+    Raises:
+        NoLongerValid: the caller's key or account has ended since the request began.
+    """
+    _check_still_valid(session, caller)
     found = known_user(session, caller)
     if found:
         return found
@@ -275,20 +373,28 @@ def hash_password(password: str) -> str:
     """Argon2id. Raises PasswordTooShort below eight characters."""
     if len(password) < MIN_PASSWORD:
         raise PasswordTooShort(limit=MIN_PASSWORD)
-    return _hasher.hash(password)
+    with _hashing:
+        return _hasher.hash(password)
 
 
 def _matches(hashed: str, password: str) -> bool:
     try:
-        return _hasher.verify(hashed, password)
+        with _hashing:
+            return _hasher.verify(hashed, password)
     except (VerificationError, InvalidHashError):
         return False
 
 
-@lru_cache(maxsize=1)
 def _decoy() -> str:
-    return _hasher.hash(secrets.token_urlsafe())
+    with _decoy_made:  # a cache alone would let every first caller make one
+        return _made_decoy()
 
 
-def _normal(email: str) -> str:
+@lru_cache(maxsize=1)
+def _made_decoy() -> str:
+    return hash_password(secrets.token_urlsafe())
+
+
+def normal_email(email: str) -> str:
+    """An address as it is stored and compared."""
     return email.strip().casefold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from flask import current_app
 from sqlalchemy import Engine
@@ -13,9 +14,13 @@ from webapp.extensions import db
 from webapp.pipeline.deidentify import DeidentificationProfile, parse_profile
 from webapp.pipeline.diagnosis import Model, load_model
 from webapp.services.sandbox import Sandbox
-from webapp.storage.blobs import LocalBlobStore
+from webapp.storage.blobs import BlobStore, LocalBlobStore
 from webapp.storage.keys import Keyring
+from webapp.storage.s3_address import parse_storage_url
 from webapp.storage.spool import Vault
+
+if TYPE_CHECKING:
+    from webapp.services.audit import Notes
 
 IN_MEMORY_UPLOADS = 16
 """How many single uploads (of up to 32 MB) one process holds in memory at once."""
@@ -40,7 +45,14 @@ class ServiceContext:
 
     @cached_property
     def vault(self) -> Vault:
-        return Vault(self.keyring, LocalBlobStore(self.settings.upload_dir.absolute()))
+        return Vault(self.keyring, self._store())
+
+    def _store(self) -> BlobStore:
+        if not self.settings.storage_url:
+            return LocalBlobStore(self.settings.upload_dir.absolute())
+        from webapp.storage.s3_blobs import S3BlobStore  # boto3 costs 30 MB where it is not used
+
+        return S3BlobStore(parse_storage_url(self.settings.storage_url))
 
     @cached_property
     def sandbox(self) -> Sandbox:
@@ -49,6 +61,12 @@ class ServiceContext:
     @cached_property
     def model(self) -> Model:
         return load_model(self.settings.diagnosis_model)
+
+    @cached_property
+    def notes(self) -> Notes:
+        from webapp.services.audit import Notes
+
+        return Notes(self.engine)
 
     @cached_property
     def profile(self) -> DeidentificationProfile:

@@ -22,8 +22,9 @@ from webapp.errors import Rejected, ServiceError, Unavailable
 from webapp.failpoints import constant, reach
 from webapp.pipeline.deidentify import parse_profile
 from webapp.pipeline.source import BytesSource
-from webapp.services import accounts, idempotency, leases, recording
+from webapp.services import accounts, audit, idempotency, leases, recording
 from webapp.services.accounts import Caller
+from webapp.services.audit import Action, Object
 from webapp.services.batch_errors import FileTooLarge
 from webapp.services.context import context
 from webapp.services.processing import Order, Product, produce
@@ -140,6 +141,7 @@ def _insert(caller: Caller, incoming: Incoming, upload: Upload, blob: Blob) -> N
         session.add(blob)
         key, digest = incoming.idempotency_key, upload.digest or b""
         idempotency.remember(session, owner, key, digest, upload_id=upload.id)
+        audit.write(session, caller, Action.UPLOAD_CREATE, Object("upload", upload.id))
         session.flush()
         reach("receive.written")
 
@@ -210,6 +212,8 @@ def forget(upload_id: UUID, lease: UUID) -> None:
     with writing(context().engine) as session:
         blobs = session.scalars(select(Blob).where(Blob.upload_id == upload_id)).all()
         gone = changed(session, delete(Upload).where(leases.owned(upload_id, lease)))
+        if gone:
+            audit.write(session, None, Action.UPLOAD_DESTROY, Object("upload", upload_id))
     if gone:
         discard(*blobs)
 
@@ -222,8 +226,8 @@ def process(upload_id: UUID) -> None:
     """
     try:
         claimed = leases.claim(upload_id)
-    except Unavailable:
-        log.warning("upload %s: the database is away; the sweep will bring it back", upload_id)
+    except Unavailable as error:
+        log.warning("upload %s: not claimed: %s; the sweep brings it back", upload_id, error.code)
         return
     if claimed is None:
         return
@@ -240,6 +244,7 @@ def _process_claimed(claimed: leases.Claim) -> None:
         with leases.heartbeat(upload_id, lease):
             complete(claimed, produce_claimed(claimed))
     except Unavailable as error:
+        log.warning("upload %s: must wait: %s", upload_id, error.code)
         leases.put_back(claimed.upload, lease, error.code)
     except ServiceError as error:
         leases.fail(upload_id, lease, error.code)

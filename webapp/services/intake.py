@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from webapp.failpoints import reach
 from webapp.pipeline.pseudonyms import Pseudonyms
-from webapp.services import accounts, idempotency, recording
+from webapp.services import accounts, audit, idempotency, recording
 from webapp.services.accounts import Caller
+from webapp.services.audit import Action, Object
 from webapp.services.batch_errors import BatchEmpty, BatchTooLarge, BatchTooManyFiles
 from webapp.services.batches import BatchClosed, get_batch
 from webapp.services.context import context
@@ -190,6 +191,7 @@ def _commit(
         rows = [_entry(batch.id, start + n, arrival) for n, arrival in enumerate(arrivals)]
         session.add_all(rows)
         idempotency.remember(session, owner, *key, batch_id=batch.id)
+        _audit(session, caller, batch, arrivals, new=batch_id is None)
         session.flush()
         reach("intake.written")
     return Accepted(
@@ -197,6 +199,18 @@ def _commit(
         total_files=len(arrivals),
         queued=[a.upload_id for a in arrivals if a.digest and not a.same_as],
     )
+
+
+def _audit(
+    session: Session, caller: Caller, batch: Batch, arrivals: Sequence[Arrival], *, new: bool
+) -> None:
+    action = Action.BATCH_CREATE if new else Action.BATCH_ADD
+    about = Object("batch", batch.id)
+    audit.write(session, caller, action, about, facts={"files": len(arrivals)})
+    made = [Object("upload", each.upload_id) for each in arrivals if each.same_as is None]
+    if made:
+        facts = {"batch": str(batch.id)}
+        audit.write(session, caller, Action.UPLOAD_CREATE, *made, facts=facts)
 
 
 def _batch(session: Session, caller: Caller, batch_id: UUID | None) -> Batch:

@@ -7,14 +7,17 @@ from typing import cast
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from webapp.services import audit, audit_chain
 from webapp.services.accounts import secret_aad
+from webapp.services.audit import Action
 from webapp.services.context import context
+from webapp.storage.admin_models import AuditKey
 from webapp.storage.database import reading, writing
 from webapp.storage.models import BatchEntry, Blob, Frontend, Upload
 from webapp.storage.vault import Kind
 
 SLICE = 500
-Wrapped = Frontend | Upload | BatchEntry | Blob
+Wrapped = Frontend | Upload | BatchEntry | Blob | AuditKey
 
 
 TABLES: tuple[tuple[type[Wrapped], InstrumentedAttribute[str]], ...] = (
@@ -22,6 +25,7 @@ TABLES: tuple[tuple[type[Wrapped], InstrumentedAttribute[str]], ...] = (
     (Upload, Upload.name_key_id),
     (BatchEntry, BatchEntry.name_key_id),
     (Blob, Blob.master_key_id),
+    (AuditKey, AuditKey.key_id),
 )
 
 
@@ -30,7 +34,12 @@ def rewrap_all() -> int:
 
     It may be interrupted and run again: only rows under older keys are touched.
     """
-    return sum(_rewrap(table, column) for table, column in TABLES)
+    total = sum(_rewrap(table, column) for table, column in TABLES)
+    if total:
+        facts = {"key_id": context().keyring.newest_id, "rows": total}
+        with writing(context().engine) as session:
+            audit.write(session, None, Action.MASTER_KEY_ROTATE, facts=facts)
+    return total
 
 
 def rows_under(key_id: str) -> int:
@@ -54,6 +63,8 @@ def retire(key_id: str) -> int:
     needed = rows_under(key_id)
     if needed:
         return needed
+    with writing(context().engine) as session:
+        audit.write(session, None, Action.MASTER_KEY_RETIRE, facts={"key_id": key_id})
     removed = context().keyring.remove(key_id)
     late = rows_under(key_id)
     if late:
@@ -79,6 +90,9 @@ def _rewrap_row(row: Wrapped) -> None:
     if isinstance(row, Frontend):
         secret = keyring.unwrap(row.secret_key_id, row.secret, secret_aad(row.id))
         row.secret_key_id, row.secret = keyring.wrap(secret, secret_aad(row.id))
+    elif isinstance(row, AuditKey):
+        key = keyring.unwrap(row.key_id, row.key, audit_chain.AAD)
+        row.key_id, row.key = keyring.wrap(key, audit_chain.AAD)
     elif isinstance(row, Blob):
         row.master_key_id, row.data_key = vault.rewrap(
             row.data_key, row.master_key_id, row.upload_id, Kind[row.kind.upper()]

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from webapp.errors import Unavailable
 from webapp.failpoints import constant
+from webapp.services import counters
 from webapp.services.context import context
 from webapp.storage.database import changed, reading, writing
 from webapp.storage.models import Batch, Blob, Status, Upload, now
@@ -157,12 +158,14 @@ def return_expired() -> int:
             .where(expired, Upload.attempts >= MAX_ATTEMPTS)
             .values(**_failed("attempts-exhausted"))
         )
-        return changed(
+        returned = changed(
             session,
             update(Upload)
             .where(expired)
             .values(status=Status.QUEUED, lease=None, lease_until=None),
         )
+        counters.happened(session, "lease-returned", returned, f"{now():%Y-%m-%d}")
+    return returned
 
 
 def waiting(beyond: int) -> list[UUID]:

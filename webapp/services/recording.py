@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, String, and_, select
 
 from webapp.services import accounts
 from webapp.services.accounts import Caller
@@ -15,9 +15,27 @@ from webapp.services.records import UploadRecord, record_of
 from webapp.storage.database import reading
 from webapp.storage.models import Status, Upload, now
 
+MOST = (1 << 31) - 1
+"""What a column of whole numbers holds."""
+
 
 def finished_values(product: Product) -> dict[str, Any]:
-    """The columns that a product fills."""
+    """The columns that a product fills, as far as its values fit into them."""
+    return {name: _fitting(name, value) for name, value in _values(product).items()}
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """A value that a file gives need not be what its attribute may hold: the row says less then."""
+    if isinstance(value, str):
+        kind = Upload.__table__.c[name].type
+        fitting = value.replace("\0", "")[: kind.length if isinstance(kind, String) else None]
+        return value if fitting == value else fitting
+    if isinstance(value, int) and not -MOST <= value <= MOST:
+        return None
+    return value
+
+
+def _values(product: Product) -> dict[str, Any]:
     instance, diagnosis, model = product.deidentified.instance, product.diagnosis, context().model
     return {
         "status": Status.HELD if product.held else Status.COMPLETED,

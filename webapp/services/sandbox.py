@@ -28,7 +28,7 @@ from webapp.pipeline.convert import Converted, Limits
 from webapp.pipeline.messages import Deadline, Header
 from webapp.pipeline.pixels import PixelModule
 from webapp.pipeline.recognise import Kind
-from webapp.pipeline.render import Rendered, RenderOptions, render
+from webapp.pipeline.render import RawFrame, Rendered, RenderOptions, raw_frame, render
 from webapp.pipeline.source import Buffer, Source
 
 # Nothing of this process's environment, which holds keys and passwords.
@@ -90,6 +90,10 @@ class Sandbox:
         Raises the same, and DecodeFailed when the helper died or ran out of time or memory.
         """
         return render(source, options, self.decode_frame)
+
+    def raw_frame(self, source: Source, frame: int) -> RawFrame:
+        """As :func:`webapp.pipeline.render.raw_frame`, decoding and failing as :meth:`render`."""
+        return raw_frame(source, frame, self.decode_frame)
 
     def decode_frame(self, module: PixelModule, frame: Buffer, shrink: int = 1) -> Decoded:
         """As :func:`webapp.pipeline.codecs.decode_frame`."""

@@ -42,7 +42,8 @@ def set_up() -> FirstStart:
     """
     settings = context().settings
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    settings.upload_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not settings.storage_url:
+        settings.upload_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     upgrade()
     huey.create_tables()
     _make_keys(settings)

@@ -74,18 +74,18 @@ def snapshot(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def writing_relaxed(engine: Engine) -> Iterator[Session]:
+def writing_relaxed(engine: Engine) -> Iterator[Connection]:
     """As :func:`writing`, but the commit does not wait for the disk.
 
     What it wrote survives the end of any process of ours, and a power loss
     once anything later was written by :func:`writing`.
     """
-    with _session(engine) as session:
-        session.connection(execution_options=RELAXED)
-        if engine.dialect.name == "postgresql":
-            session.execute(text("SET LOCAL synchronous_commit TO off"))
-        yield session
-        session.commit()
+    with _our_errors(), engine.connect() as connection:
+        connection.execution_options(**RELAXED)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            yield connection
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def alone(session: Session, what: str) -> bool:
     return bool(session.scalar(query, {"what": what}))
 
 
-def upserting(session: Session, table: type[Any]) -> Any:
+def upserting(session: Session, table: Any) -> Any:
     """An INSERT that can say what to do ON CONFLICT, in the words of this database."""
     sqlite = session.get_bind().dialect.name == "sqlite"
     return (sqlite_insert if sqlite else postgresql_insert)(table)
@@ -130,9 +130,14 @@ def changed(session: Session, statement: Update | Delete) -> int:
 
 @contextmanager
 def _session(engine: Engine) -> Iterator[Session]:
+    with _our_errors(), Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
     try:
-        with Session(engine, expire_on_commit=False) as session:
-            yield session
+        yield
     except PoolTimeout as error:
         raise DatabaseUnavailable from error
     except DBAPIError as error:

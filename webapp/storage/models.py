@@ -190,6 +190,13 @@ class Upload(Base):
             sqlite_where=text("status = 'failed'"),
             postgresql_where=text("status = 'failed'"),
         ),
+        # Partial: as a whole it would tempt SQLite away from the order of the lists.
+        Index(
+            "ix_uploads_hidden",
+            "hidden_at",
+            sqlite_where=text("hidden_at IS NOT NULL"),
+            postgresql_where=text("hidden_at IS NOT NULL"),
+        ),
         Index(
             "ix_uploads_held",
             "created_at",
@@ -214,7 +221,7 @@ class Upload(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
     saved_at: Mapped[datetime | None]
-    hidden_at: Mapped[datetime | None] = mapped_column(index=True)
+    hidden_at: Mapped[datetime | None]
 
     name: Mapped[bytes]
     name_key_id: Mapped[str] = mapped_column(String(64))

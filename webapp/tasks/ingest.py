@@ -16,10 +16,12 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from webapp.errors import ServiceError
 from webapp.extensions import db, huey
-from webapp.services import batches, idempotency, ingest, leases, release
+from webapp.failpoints import reach
+from webapp.services import batches, idempotency, ingest, leases, release, retention
+from webapp.services.upkeep import HourlySweep
 from webapp.storage.models import now
+from webapp.tasks.upkeep import Step, beat, carry_out
 
 log = logging.getLogger(__name__)
 
@@ -66,20 +68,13 @@ def hand_over(upload_ids: Sequence[UUID]) -> None:
     except (RedisError, OSError, sqlite3.Error):
         log.warning("the queue is away; the sweep will hand over what waits")
         fall_back(upload_ids)
+    reach("handed-over")
 
 
 def sweep() -> None:
     """Return expired leases, hand over what nobody was told about, purge what is due."""
     with huey.app.app_context():
-        for step in STEPS:
-            try:
-                step()
-            except ServiceError as error:
-                log.warning("the sweep waits: %s", error.code)
-            except (RedisError, OSError, sqlite3.Error):
-                log.warning("the sweep waits: the queue is away")
-            except Exception:
-                log.exception("a bug in the sweep")
+        carry_out(STEPS)
 
 
 def _bring_back() -> None:
@@ -94,11 +89,14 @@ def _close() -> None:
     batches.close_forgotten(now() - FORGOTTEN)
 
 
-STEPS = (
+STEPS: tuple[Step, ...] = (
+    beat,
     _bring_back,
     release.purge_hidden,
     release.drop_failed_originals,
     idempotency.forget_old,
     _close,
+    retention.run,
+    HourlySweep().step,
 )
 huey.sweep = sweep

@@ -5,15 +5,13 @@ Not for diagnostic use: 8 bits, and smaller than the frame when asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from webapp.errors import ServiceError
-from webapp.pipeline.codecs import Decoded, decode_frame
-from webapp.pipeline.errors import DecodeFailed, NoSuchFrame
+from webapp.pipeline.codecs import decode_frame
+from webapp.pipeline.errors import DecodeFailed
 from webapp.pipeline.pixels import PixelModule, Samples, values
 from webapp.pipeline.render.colours import from_palette, to_rgb
-from webapp.pipeline.render.frames import encapsulated_frame, native_frame
 from webapp.pipeline.render.header import ImageHeader, read_header
 from webapp.pipeline.render.picture import (
     MEDIA_TYPES,
@@ -22,12 +20,13 @@ from webapp.pipeline.render.picture import (
     possible_format,
     shown_size,
 )
-from webapp.pipeline.render.tones import shade, tones_of
-from webapp.pipeline.source import Buffer, Source
+from webapp.pipeline.render.raw import RawFrame, raw_frame
+from webapp.pipeline.render.stored import Decoder, frame_index, stored_frame
+from webapp.pipeline.render.tones import Tones, Window, shade, tones_of
+from webapp.pipeline.source import Source
 
-__all__ = ["RenderOptions", "Rendered", "needs_decoding", "render"]
+__all__ = ["RawFrame", "RenderOptions", "Rendered", "needs_decoding", "raw_frame", "render"]
 
-Decoder = Callable[[PixelModule, Buffer, int], Decoded]
 _OVERSAMPLING = 2
 """Pixels decoded for each one shown, each way, at least: less than that shows as jaggedness."""
 
@@ -56,7 +55,7 @@ def render(source: Source, options: RenderOptions, decode: Decoder = decode_fram
     Raises NoPicture, NoSuchFrame, DecodeFailed.
     """
     header = read_header(source)
-    number = _frame_number(header, options.frame)
+    number = frame_index(header, options.frame)
     try:
         module = header.module
         size = shown_size(module.columns, module.rows, pixel_shape(header), options.max_size)
@@ -78,32 +77,25 @@ def needs_decoding(source: Source) -> bool:
     return not read_header(source).module.is_native
 
 
-def _frame_number(header: ImageHeader, asked: int | None) -> int:
-    frames = header.module.number_of_frames
-    if asked is None:
-        return frames // 2 if frames > 1 else 0
-    if not 1 <= asked <= frames:
-        raise NoSuchFrame
-    return asked - 1
-
-
 def _picture(header: ImageHeader, number: int, options: RenderOptions, decode: Decoder) -> Samples:
     """uint8, (rows, columns) or (rows, columns, 3), perhaps thinned."""
     thin = _thinning(header.module, options.max_size)
-    if header.module.is_native:
-        samples, module = native_frame(header, number, thin), header.module
-    else:
-        decoded = decode(header.module, encapsulated_frame(header, number), thin)
-        samples, module = decoded.samples, decoded.module
+    stored = stored_frame(header, number, thin, decode)
+    samples, module = stored.samples, stored.module
     step = max(1, thin // max(1, round(header.module.columns / samples.shape[1])))
     thinned = samples[::step, ::step]
     if samples.ndim == 3:
-        return to_rgb(values(thinned, module), module)
+        return _windowed(to_rgb(values(thinned, module), module), options)
     if module.photometric_interpretation == "PALETTE COLOR":
-        return from_palette(values(thinned, module), header)
+        return _windowed(from_palette(values(thinned, module), header), options)
     tones = tones_of(header, number, options.window)
     whole = values(samples, module)
     return shade(whole[::step, ::step], tones, whole)
+
+
+def _windowed(colours: Samples, options: RenderOptions) -> Samples:
+    """Colour has no window of its own; one that is asked for is its brightness and contrast."""
+    return shade(colours, Tones(window=Window(*options.window))) if options.window else colours
 
 
 def _thinning(module: PixelModule, max_size: int | None) -> int:

@@ -33,7 +33,8 @@ _WANTED = [
     "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing",
     "NominalScannedPixelSpacing", "PixelPaddingValue", "PixelPaddingRangeLimit",
-    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence", "RescaleSlope",
+    "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
+    "VOILUTSequence", "RescaleSlope",
     "RescaleIntercept", "ModalityLUTSequence", "RedPaletteColorLookupTableDescriptor",
     "GreenPaletteColorLookupTableDescriptor", "BluePaletteColorLookupTableDescriptor",
     "RedPaletteColorLookupTableData", "GreenPaletteColorLookupTableData",
@@ -41,6 +42,7 @@ _WANTED = [
     "SegmentedGreenPaletteColorLookupTableData", "SegmentedBluePaletteColorLookupTableData",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    "RecommendedDisplayFrameRate", "CineRate", "FrameTime",
 ]  # fmt: skip
 
 

@@ -14,6 +14,9 @@ from webapp.pipeline.pixels import Samples
 from webapp.pipeline.render.header import ImageHeader, items
 
 _LARGEST_TABLE = 1 << 17
+_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+_MOST_WINDOWS = 6
+_LONGEST_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedWindow:
+    """A window that the data set gives; ``name`` is its explanation (0028,1055), or empty."""
+
+    center: float
+    width: float
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Tones:
     """How a frame's stored values are shown."""
 
@@ -74,8 +86,8 @@ def tones_of(header: ImageHeader, frame: int, asked: tuple[float, float] | None)
     modality = _lookup(transformation, "ModalityLUTSequence", header)
     window = Window(*asked) if asked else _window(voi)
     return Tones(
-        slope=_decimal(transformation, "RescaleSlope", 1.0) or 1.0,
-        intercept=_decimal(transformation, "RescaleIntercept", 0.0),
+        slope=decimal(transformation, "RescaleSlope", 1.0) or 1.0,
+        intercept=decimal(transformation, "RescaleIntercept", 0.0),
         modality=modality,
         window=window,
         voi=None if window else _lookup(voi, "VOILUTSequence", header),
@@ -91,20 +103,21 @@ def shade(stored: Samples, tones: Tones, extent: Samples | None = None) -> Sampl
         low, high = int(stored.min()), int(stored.max())
         if high - low < _LARGEST_TABLE:
             return _by_table(stored, low, high, tones, extent)
-    return _shown(stored, tones, _spread(stored if extent is None else extent, tones))
+    return shown(stored, tones, spread(stored if extent is None else extent, tones))
 
 
 def _by_table(
     stored: Samples, low: int, high: int, tones: Tones, extent: Samples | None
 ) -> Samples:
     """Each value worked out once."""
-    window = _spread(stored if extent is None else extent, tones)
-    table = _shown(np.arange(low, high + 1, dtype=np.int64), tones, window)
+    window = spread(stored if extent is None else extent, tones)
+    table = shown(np.arange(low, high + 1, dtype=np.int64), tones, window)
     index = stored if low == 0 else stored.astype(np.int64) - low
     return np.take(table, index)
 
 
-def _shown(stored: Samples, tones: Tones, window: Window | None) -> Samples:
+def shown(stored: Samples, tones: Tones, window: Window | None) -> Samples:
+    """uint8 of stored values, through ``window`` or else the VOI LUT."""
     x = tones.modality_values(stored)
     if window is not None:
         y = window.apply(x)
@@ -118,7 +131,7 @@ def _shown(stored: Samples, tones: Tones, window: Window | None) -> Samples:
     return np.asarray(np.clip(y, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _spread(stored: Samples, tones: Tones) -> Window | None:
+def spread(stored: Samples, tones: Tones) -> Window | None:
     """The window in force: without one, the least and greatest value of the frame."""
     if tones.window is not None or tones.voi is not None:
         return tones.window
@@ -166,15 +179,50 @@ def _first(groups: list[Dataset], keyword: str) -> Dataset | None:
     return None
 
 
+def windows_of(header: ImageHeader, frame: int) -> tuple[NamedWindow, ...]:
+    """The windows that the data set gives for the frame (C.11.2.1.2), the first few of them."""
+    groups = list(_functional_groups(header.dataset, frame))
+    voi = _first(groups, "FrameVOILUTSequence") or header.dataset
+    centers, widths = _decimals(voi, "WindowCenter"), _decimals(voi, "WindowWidth")
+    names = [*_texts(voi, "WindowCenterWidthExplanation"), *[""] * len(centers)]
+    named = (NamedWindow(*each) for each in zip(centers, widths, names, strict=False))
+    return tuple(each for each in named if each.width > 0)[:_MOST_WINDOWS]
+
+
+def _decimals(dataset: Dataset, keyword: str) -> list[float]:
+    """The values up to the first that is no finite number."""
+    found = []
+    for value in _values(dataset, keyword):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            break
+        if not math.isfinite(number):
+            break
+        found.append(number)
+    return found
+
+
+def _texts(dataset: Dataset, keyword: str) -> list[str]:
+    return [str(value)[:_LONGEST_NAME].strip() for value in _values(dataset, keyword)]
+
+
+def _values(dataset: Dataset, keyword: str) -> list[Any]:
+    value = dataset.get(keyword)
+    if value in (None, ""):
+        return []
+    return list(value) if isinstance(value, list | tuple) or hasattr(value, "append") else [value]
+
+
 def _window(dataset: Dataset) -> Window | None:
-    center, width = _decimal(dataset, "WindowCenter"), _decimal(dataset, "WindowWidth")
+    center, width = decimal(dataset, "WindowCenter"), decimal(dataset, "WindowWidth")
     if center is None or width is None or not width > 0:
         return None
     function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
-    return Window(center, width, function)
+    return Window(center, width, function if function in _FUNCTIONS else "LINEAR")
 
 
-def _decimal(dataset: Dataset, keyword: str, default: Any = None) -> Any:
+def decimal(dataset: Dataset, keyword: str, default: Any = None) -> Any:
     """The first value as a finite number."""
     try:
         value = dataset.get(keyword)

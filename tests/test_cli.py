@@ -75,6 +75,13 @@ def test_two_keys_of_one_name_are_one_frontends(app: Flask, runner: FlaskCliRunn
     assert len({caller.frontend_id for caller in callers if caller}) == 1
 
 
+def test_no_key_can_be_made_that_speaks_for_the_people(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["api-keys", "create", accounts.PEOPLE])
+
+    assert result.exit_code == 1
+    assert "taken" in result.output
+
+
 def test_the_settings_in_force_are_shown_without_secrets(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["config"])
 

@@ -52,7 +52,7 @@ def test_a_malformed_user_id_is_refused(cast: Cast, user: str) -> None:
     assert response.get_json()["code"] == "user-id-invalid"
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "AAAA", "é"])
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "é"])
 def test_a_made_up_cursor_is_refused(cast: Cast, cursor: str) -> None:
     response = cast.alice.get(f"/user/alice/uploads?cursor={cursor}")
 

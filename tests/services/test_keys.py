@@ -11,6 +11,8 @@ from flask import Flask
 from tests import installation
 from tests.callers import Cast, assemble
 from tests.samples import batch_json, picture
+from webapp.services import audit_chain, audit_search
+from webapp.services.audit_search import Wanted
 from webapp.services.context import context
 from webapp.services.setup import set_up
 
@@ -51,6 +53,21 @@ def test_everything_opens_after_a_rotation_and_the_old_key_is_gone(app: Flask, c
     assert cast.alice.get(path).data == before
     assert cast.alice.get(f"/upload/{upload_id}/details").get_json()["filename"] == "knee.jpg"
     assert files["files"][0]["filename"] == "b.jpg"
+
+
+def test_the_chain_of_the_audit_holds_after_a_rotation_and_names_it(app: Flask, cast: Cast) -> None:
+    cast.alice.uploaded(picture())
+    audit_chain.seal()
+    old = context().keyring.newest_id
+
+    rotate(app)
+    app.test_cli_runner().invoke(args=["keys", "retire", old])
+    audit_chain.seal()
+
+    verdict = audit_chain.verify()
+    done = {event.action for event in audit_search.every(Wanted(actor="operator"))}
+    assert (verdict.broken, verdict.unlinked) == (None, 0)
+    assert {"master-key.rotate", "master-key.retire"} <= done
 
 
 def test_a_rotation_changes_no_pseudonym(app: Flask, cast: Cast) -> None:

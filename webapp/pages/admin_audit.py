@@ -71,8 +71,8 @@ def _page(given: dict[str, str], page: object, wrong: str = "") -> str:
 
 
 def _given() -> dict[str, str]:
-    return {name: request.args[name].strip() for name in FIELDS
-            if request.args.get(name, "").strip()}  # fmt: skip
+    typed = {name: request.args.get(name, "").strip() for name in FIELDS}
+    return {name: text for name, text in typed.items() if text and text.isprintable()}
 
 
 def _wanted(given: dict[str, str]) -> Wanted:

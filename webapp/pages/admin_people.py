@@ -39,7 +39,7 @@ def index() -> str:
 def create() -> Response | str | tuple[str, int]:
     """A new account; its first password is shown this once."""
     email, role = request.form.get("email", "").strip(), _role()
-    if not EMAIL.fullmatch(email):
+    if not (EMAIL.fullmatch(email) and email.isprintable()):
         return _page(wrong="This is not an e-mail address."), 422
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     try:

@@ -10,7 +10,8 @@ from werkzeug.datastructures import MultiDict
 
 from webapp.services.records import UploadRecord
 
-NUMBER = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,4})?")
+NUMBER = re.compile(r"-?[0-9]{1,10}(\.[0-9]{1,9})?")
+LONGEST_SIDE = 1280
 PRESETS = {
     "CT": (
         ("Soft tissue", 40, 400),
@@ -30,14 +31,15 @@ class View:
     width: str = ""
 
     def picture(self, upload: UploadRecord) -> str:
-        """The address of this view's picture; the kept preview where nothing was asked for."""
+        """The address of this view's picture; the kept preview where that shows the same."""
         query: dict[str, str | int] = {}
-        if self.frame > 1:
-            query["frame"] = self.frame
+        if (upload.frames or 1) > 1:
+            query["frame"] = self.frame  # the preview is of the middle one
         if self.center and self.width:
             query["window"] = f"{self.center},{self.width}"
         if not query:
             return f"/upload/{upload.upload_id}/preview"
+        query["size"] = LONGEST_SIDE
         return f"/upload/{upload.upload_id}/rendered.png?{urlencode(query)}"
 
 

@@ -258,12 +258,16 @@ def create_key(
     """A key for frontend ``name``, which is made when it is new; the key itself, once.
 
     Raises:
-        AlreadyExists: somebody else makes the frontend, or this very key, at the same moment.
+        AlreadyExists: the name is the people's own, or somebody else makes the frontend, or
+            this very key, at the same moment.
     """
     raw = raw or secrets.token_urlsafe(SECRET_BYTES)
     try:
         with writing(context().engine) as session:
-            frontend_id = session.scalar(select(Frontend.id).where(Frontend.name == name))
+            owner = session.scalar(select(Frontend).where(Frontend.name == name))
+            if owner is not None and owner.of_people:
+                raise AlreadyExists  # people log in; a key must never speak for all of them
+            frontend_id = owner.id if owner else None
             if frontend_id is None:
                 frontend_id = add_frontend(session, name)
                 about = Object("frontend", frontend_id)

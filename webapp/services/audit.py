@@ -47,6 +47,7 @@ class Action(StrEnum):
     UPLOAD_DOWNLOAD = "upload.download"
     UPLOAD_PICTURE = "upload.picture"
     UPLOAD_SAVE = "upload.save"
+    UPLOAD_UNSAVE = "upload.unsave"
     UPLOAD_DELETE = "upload.delete"
     UPLOAD_RESTORE = "upload.restore"
     UPLOAD_DESTROY = "upload.destroy"

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 IN_MEMORY_UPLOADS = 16
 """How many single uploads (of up to 32 MB) one process holds in memory at once."""
 
+PICTURES = 2
+"""How many pictures one process decodes, and holds decoded, at once: each may be 600 MB."""
+
 
 class ServiceContext:
     """The parts behind the services, each made when it is first needed."""
@@ -32,6 +35,7 @@ class ServiceContext:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.in_memory = threading.BoundedSemaphore(IN_MEMORY_UPLOADS)
+        self.pictures = threading.BoundedSemaphore(PICTURES)
 
     @property
     def engine(self) -> Engine:

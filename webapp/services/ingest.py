@@ -27,7 +27,7 @@ from webapp.services.accounts import Caller
 from webapp.services.audit import Action, Object
 from webapp.services.batch_errors import FileTooLarge
 from webapp.services.context import context
-from webapp.services.processing import Order, Product, produce
+from webapp.services.processing import Order, Product, produce, turn
 from webapp.services.records import UploadRecord, record_of
 from webapp.services.sealing import discard, discarded_unless_recorded, row, seal, unseal
 from webapp.storage.database import changed, reading, writing
@@ -105,12 +105,14 @@ def _receive_in_memory(caller: Caller, incoming: Incoming, content: bytearray) -
     if before:
         return before
     order = recording.order_for(caller, incoming.study_key)
-    product = produce(BytesSource(content), order)
     upload = recording.new_upload(caller, incoming.name, len(content), digest)
-    for column, value in recording.finished_values(product).items():
-        setattr(upload, column, value)
-    reach("receive.produced")
-    blob = seal(upload.id, Kind.DICOM, product.output)
+    with turn(source := BytesSource(content)) as made:
+        made(product := produce(source, order))
+        for column, value in recording.finished_values(product).items():
+            setattr(upload, column, value)
+        reach("receive.produced")
+        blob = seal(upload.id, Kind.DICOM, product.output)
+        del product
     reach("receive.sealed")
     try:
         _insert(caller, incoming, upload, blob)
@@ -199,8 +201,10 @@ def _process_sealed(
     try:
         with leases.heartbeat(upload.id, upload.lease):
             order = recording.order_for(caller, incoming.study_key)
-            product = produce(unseal(original), order)
-            complete(leases.Claim(upload, original, upload.lease), product)
+            with turn(source := unseal(original)) as made:
+                made(product := produce(source, order))
+                complete(leases.Claim(upload, original, upload.lease), product)
+                del product
     except BaseException:
         forget(upload.id, upload.lease)
         raise

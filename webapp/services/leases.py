@@ -23,7 +23,7 @@ from webapp.failpoints import constant
 from webapp.services import counters
 from webapp.services.context import context
 from webapp.storage.database import changed, reading, writing
-from webapp.storage.models import Batch, Blob, Status, Upload, now
+from webapp.storage.models import UNFINISHED, Batch, Blob, Status, Upload, now
 
 LEASE = timedelta(seconds=constant("lease", 60))
 HEARTBEAT_SECONDS = constant("heartbeat", 15)
@@ -148,7 +148,7 @@ def _failed(code: str) -> dict[str, object]:
 
 def return_expired() -> int:
     """Give back what dead workers held; how many rows. Five lost attempts are a failure."""
-    expired = and_(Upload.status == Status.PROCESSING, Upload.lease_until < now())
+    expired = and_(UNFINISHED, Upload.status == Status.PROCESSING, Upload.lease_until < now())
     with reading(context().engine) as session:
         if not session.scalar(select(func.count()).select_from(Upload).where(expired)):
             return 0
@@ -175,7 +175,7 @@ def waiting(beyond: int) -> list[UUID]:
         beyond: how many tasks the queue still holds. Each row has one, so only
             the difference can have been lost; the oldest are the likeliest.
     """
-    due = and_(Upload.status == Status.QUEUED, _due())
+    due = and_(UNFINISHED, Upload.status == Status.QUEUED, _due())
     with reading(context().engine) as session:
         missing = (session.scalar(select(func.count()).where(due)) or 0) - beyond
         if missing <= 0:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from webapp.errors import Rejected
-from webapp.pipeline.convert import Limits
+from webapp.pipeline.convert import Limits, needs_decoding
 from webapp.pipeline.deidentify import DeidentificationProfile, Deidentified, deidentify
 from webapp.pipeline.diagnosis import Diagnosis, Picture
 from webapp.pipeline.instance import InstanceFacts
@@ -25,6 +27,7 @@ from webapp.services.batch_errors import FileTooLarge
 from webapp.services.context import ServiceContext, context
 
 MEGABYTE = 1 << 20
+LARGE = 32 * MEGABYTE
 LARGEST_FRAME = 64 * MEGABYTE
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
@@ -64,6 +67,34 @@ class Product:
     def held(self) -> bool:
         """Whether a person must look before anybody gets it."""
         return bool(self.survivors)
+
+
+@contextmanager
+def turn(source: Source) -> Iterator[Callable[[Product], None]]:
+    """Wait, with a picture that has to be decoded, until few others are at work.
+
+    What a decoder gives may be half a gigabyte and is held until it is sealed; a small
+    product handed to what this gives ends the turn before.
+
+    Raises:
+        EmptyFile, Unrecognised: it is nothing that can be worked on.
+    """
+    with ExitStack() as held:
+        if _is_decoded(source):
+            held.enter_context(context().pictures)
+
+        def made(product: Product) -> None:
+            if product.output.size < LARGE:
+                held.close()
+
+        yield made
+
+
+def _is_decoded(source: Source) -> bool:
+    kind = recognise(bytes(source.read(0, HEAD_LENGTH)))
+    if kind is Kind.JPEG and source.size < LARGE:
+        return needs_decoding(source.read(0, source.size), kind)
+    return not kind.is_dicom
 
 
 def produce(source: Source, order: Order) -> Product:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webapp.services import counters
@@ -19,14 +19,12 @@ from webapp.services.context import context
 from webapp.services.counters import ALL_TIME, Amount, Kind, Place, Sums
 from webapp.storage.admin_models import AuditEvent, Counter
 from webapp.storage.database import snapshot
-from webapp.storage.models import EndUser, Frontend, Person, Status, Upload, now
+from webapp.storage.models import UNFINISHED, EndUser, Frontend, Person, Status, Upload, now
 
 By = Literal["day", "week", "month"]
 BYS: tuple[By, ...] = get_args(By)
 SLOTS: dict[By, int] = {"day": 30, "week": 26, "month": 24}
 OWNERS = 20
-# Literally as the partial index has it: SQLite takes no parameters for that.
-UNFINISHED = text("uploads.status IN ('queued', 'processing')")
 BREAKDOWNS = (
     Kind.STATE, Kind.MODALITY, Kind.FORMAT, Kind.FRONTEND, Kind.CODE, Kind.TIME,
 )  # fmt: skip

@@ -66,6 +66,10 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+UNFINISHED = text("uploads.status IN ('queued', 'processing')")
+"""As the partial index says it: SQLite uses that only for the very same literals."""
+
+
 class Role(StrEnum):
     """What a person who logs in may do."""
 

@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run test faults lint typecheck check install install-dev clean
+.PHONY: run test faults lint typecheck audit check install install-dev clean
 
 # Settings come from the environment or .env. EMBEDDED lets `setup` make the keys.
 run: install
@@ -28,7 +28,11 @@ lint: install-dev
 typecheck: install-dev
 	$(PY) -m mypy
 
-check: lint typecheck test
+# Fails where what is installed is not what is pinned; known vulnerabilities where they can be asked.
+audit: install-dev
+	@deploy/audit.sh "$(PYTHON)" "$(VENV)"
+
+check: lint typecheck audit test
 
 install:
 	@deploy/install.sh "$(PYTHON)" "$(VENV)" requirements.txt

@@ -17,6 +17,7 @@ import redis
 
 from tests import s3_server, servers
 from tests import secrets_of_tests as secrets
+from tests.hostile import rows
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -48,7 +49,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many of the faults were survived; a fault is a test marked so."""
+    """How many faults were survived, tests marked so; how many attacks of SECURITY.md refused."""
     stats = terminalreporter.stats
     faults = {
         outcome: [report for report in stats.get(outcome, ()) if "faults" in report.keywords]
@@ -57,6 +58,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     total = sum(map(len, faults.values()))
     if total:
         terminalreporter.write_line(f"survived {len(faults['passed'])}/{total}")
+    refused = rows.summary(
+        [report.nodeid for report in stats.get("passed", ())],
+        [report.nodeid for kind in ("failed", "error") for report in stats.get(kind, ())],
+    )
+    if refused:
+        terminalreporter.write_line(refused)
 
 
 def _port(config: pytest.Config, kind: str) -> int:

@@ -17,8 +17,22 @@ from flask_assets import Bundle
 from webapp.extensions import assets
 
 MANIFEST = "dist/manifest.json"
-STYLES = ("fonts", "tokens", "base", "layout", "controls", "film", "upload", "batch", "admin")
+STYLES = (
+    "fonts",
+    "tokens",
+    "base",
+    "layout",
+    "controls",
+    "film",
+    "gallery",
+    "viewer",
+    "upload",
+    "batch",
+    "admin",
+)
 VENDORED = ("vendor/htmx-2.0.11.min.js", "vendor/idiomorph-ext-0.7.4.min.js")
+VIEWER = ("tones", "frames", "pictures", "stage", "gestures", "cine", "panel", "controls", "start")
+GALLERY = ("choice", "hands", "sheets", "bar")
 UPLOAD = ("words", "speed", "sniff", "walk", "transfer", "server", "queue", "view", "start")
 
 
@@ -38,8 +52,8 @@ def init_assets(app: Flask) -> None:
     styles = [f"css/{name}.css" for name in STYLES]
     assets.register("css", Bundle(*styles, filters="rcssmin", output="dist/app.%(version)s.css"))
     assets.register("js", Bundle(*VENDORED, own, output="dist/app.%(version)s.js"))
-    for name, parts in (("upload", [f"upload/{part}" for part in UPLOAD]), ("viewer", ["viewer"])):
-        sources = [f"js/{part}.js" for part in parts]
+    for name, parts in (("upload", UPLOAD), ("viewer", VIEWER), ("gallery", GALLERY)):
+        sources = [f"js/{name}/{part}.js" for part in parts]
         output = f"dist/{name}.%(version)s.js"
         assets.register(name, Bundle(*sources, filters="rjsmin", output=output))
 

@@ -7,25 +7,29 @@ import sys
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
+from webapp import admin_commands, storage_commands
 from webapp.config import Settings, SettingsError, masked
 from webapp.errors import ServiceError
 from webapp.extensions import huey
+from webapp.operators import OperatorGroup
 from webapp.problems import detail_of
 from webapp.services import accounts, keys, setup
 from webapp.services.context import context
 from webapp.storage.models import Role
 
-users = AppGroup("users", help="People who log in.")
-api_keys = AppGroup("api-keys", help="Keys of frontends.")
-master_keys = AppGroup("keys", help="Master keys, which wrap all data keys.")
+users = OperatorGroup("users", help="People who log in.")
+api_keys = OperatorGroup("api-keys", help="Keys of frontends.")
+master_keys = OperatorGroup("keys", help="Master keys, which wrap all data keys.")
 
 
 def init_app(app: Flask) -> None:
     """Add the commands."""
     for command in (setup_command, worker, config, users, api_keys, master_keys):
         app.cli.add_command(command)
+    storage_commands.init_app(app)
+    admin_commands.init_app(app, users, api_keys)
 
 
 @click.command("setup")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 
 from webapp.pipeline.deidentify import parse_profile
 from webapp.storage.keys import parse_keys
+from webapp.storage.s3_address import parse_storage_url
 
 MEGABYTE = 1 << 20
 
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(None, description="Redis for the queue; else Huey's SQLite file")
     state_dir: Path = Field(Path("instance"), description="SQLite files, key file, session secret")
     upload_dir: Path = Field(Path("uploads"), description="sealed files; nothing else lies there")
+    storage_url: str | None = Field(
+        None, description="S3-compatible bucket instead of UPLOAD_DIR: `s3://bucket/prefix?...`"
+    )
     log_dir: Path = Field(Path("logs"), description="folder of dicom_service.log")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", description="least level that is logged"
@@ -100,6 +104,12 @@ class Settings(BaseSettings):
         False, description="process in the web when the queue is away"
     )
     keep_failed_days: Whole = Field(7, description="days a failed original is kept for a retry")
+    audit_anchor: Path | None = Field(
+        None, description="file for heads of the audit chain; else `audit.anchor` in STATE_DIR"
+    )
+    metrics_token: Annotated[SecretStr, AfterValidator(_visible)] | None = Field(
+        None, min_length=16, description="Bearer token of `/metrics`, which is off without it"
+    )
     diagnosis_model: str = Field(
         "webapp.pipeline.diagnosis:MockModel", description="`module:Class` of the diagnosis model"
     )
@@ -145,6 +155,13 @@ class Settings(BaseSettings):
             backend = ""
         if backend not in ("postgresql", "postgres", "sqlite"):
             raise ValueError("must be a postgresql:// or sqlite:// URL")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _storage(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_storage_url(value)
         return value
 
     @field_validator("master_keys")
@@ -196,6 +213,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """The file of master keys, where ``MASTER_KEYS`` does not hold them."""
         return self.master_key_file or self.state_dir / "master.keys"
+
+    @property
+    def audit_anchor_file(self) -> Path:
+        """Where the sealer of the audit notes how long its chain is."""
+        return self.audit_anchor or self.state_dir / "audit.anchor"
 
     @property
     def secret_file(self) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp import rate_counts
 from webapp.config import Settings, load_settings
 
 FORM_FIELDS = 100
@@ -37,7 +38,7 @@ def _flask_config(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": settings.sqlalchemy_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings),
         "RATELIMIT_ENABLED": settings.rate_limits == "on",
-        "RATELIMIT_STORAGE_URI": settings.redis_url or "memory://",
+        "RATELIMIT_STORAGE_URI": settings.redis_url or rate_counts.address_of(settings.state_dir),
         "RATELIMIT_SWALLOW_ERRORS": True,
         "MAX_FORM_PARTS": settings.max_batch_files + FORM_FIELDS,
         "PROPAGATE_EXCEPTIONS": False,
@@ -97,13 +98,16 @@ def _add_services(app: Flask, settings: Settings) -> None:
 
 
 def _add_interfaces(app: Flask) -> None:
-    from webapp import api, cli, pages, responses
+    from webapp import api, cli, metrics, pages, responses
     from webapp.tasks import ingest  # noqa: F401  (declares the tasks)
 
+    app.url_map.merge_slashes = False  # it redirects to whatever host was asked for
     responses.init_app(app)
     app.register_blueprint(api.blueprint)
     pages.init_app(app)
     cli.init_app(app)
+    if app.config["SETTINGS"].metrics_token:
+        metrics.init_app(app)
 
 
 def _add_middleware(app: Flask, settings: Settings) -> None:

@@ -49,9 +49,12 @@ class StrictFormParser(FormDataParser):
     ) -> Parsed:
         self.silent = False
         try:
-            return super().parse(stream, mimetype, content_length, options)
+            found = super().parse(stream, mimetype, content_length, options)
         except ValueError:
             raise FormMalformed from None
+        if any("\0" in value for _, value in found[1].items(multi=True)):
+            raise FormMalformed  # no field of ours holds one, and no database
+        return found
 
     def _parse_multipart(
         self,

@@ -7,23 +7,30 @@ CSRF token is read from its header alone there.
 
 from __future__ import annotations
 
+import logging
 import re
+import sqlite3
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
 from flask import current_app, g, request
 from flask_login import current_user
 from flask_wtf.csrf import validate_csrf
-from limits import parse
+from limits import RateLimitItem, parse
+from redis.exceptions import RedisError
 from wtforms.validators import ValidationError
 
 from webapp.config import Settings
 from webapp.errors import Rejected
 from webapp.extensions import limiter
 from webapp.responses import NotAllowed, NotAuthenticated, RateLimited
-from webapp.services import accounts
+from webapp.services import accounts, audit
 from webapp.services.accounts import Caller
+from webapp.services.audit import Action
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,27 +122,45 @@ def _by_key(header: str) -> Caller:
     if scheme.lower() == "bearer":
         found = accounts.authenticate_key(raw.strip(), user)
         if found:
-            _limit_key(raw)
+            _limit_key(found.key_id)
             return found
     raise _refused()
 
 
-def _limit_key(raw: str) -> None:
+def _limit_key(key_id: UUID | None) -> None:
     settings: Settings = current_app.config["SETTINGS"]
     if settings.rate_limit_per_key is None:
         return
     rate = parse(settings.rate_limit_per_key)
-    if not limiter.limiter.hit(rate, "key", raw[:8]):
+    if not _within(rate, "key", str(key_id)):
         raise RateLimited(retry_after=rate.get_expiry())
 
 
-def _refused() -> Rejected:
-    """Only failures count against an address, and only failures are slowed."""
+def _within(rate: RateLimitItem, *of: str) -> bool:
+    """Count; whether the limit still holds. Where the counts are away, nobody is slowed."""
+    try:
+        return limiter.limiter.hit(rate, *of)
+    except (RedisError, sqlite3.Error):
+        log.warning("rate limits are not counted: what counts them is away")
+        return True
+
+
+def count_failure(kind: str) -> None:
+    """Count somebody who could not say who they are; only failures are ever slowed by it.
+
+    Raises:
+        RateLimited: this address has failed too often in this minute.
+    """
     settings: Settings = current_app.config["SETTINGS"]
     address = request.remote_addr or "-"
-    counted = settings.rate_limits == "on" and "Authorization" in request.headers
-    if counted and not limiter.limiter.hit(FAILED_AUTHENTICATION, "authentication", address):
-        return RateLimited(retry_after=FAILED_AUTHENTICATION.get_expiry())
+    if settings.rate_limits == "on" and not _within(FAILED_AUTHENTICATION, kind, address):
+        raise RateLimited(retry_after=FAILED_AUTHENTICATION.get_expiry())
+
+
+def _refused() -> Rejected:
+    if "Authorization" in request.headers:
+        count_failure("authentication")
+        audit.note(None, Action.KEY_REFUSED, outcome=NotAuthenticated.code)
     return NotAuthenticated()
 
 

@@ -15,7 +15,8 @@ from webapp.guards import USER_ID
 NAME_LENGTH = 1024
 VISIBLE = re.compile(r"[!-~]{1,128}")
 IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Bidirectional overrides too: they show ``exe.gpj`` as ``jpg.exe``, and the line after it."""
 
 
 class FileNameMissing(Rejected):

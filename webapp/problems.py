@@ -94,6 +94,13 @@ PROBLEMS: dict[str, Problem] = {
     "key-not-valid": Problem(409, "Key not valid", "The key is revoked or has run out already."),
     "held": Problem(409, "Held", "A person must look at this file before it can be given out."),
     "failed": Problem(409, "Failed", "This file could not be processed, so there is none to give."),
+    "selection-malformed": Problem(
+        400, "Malformed selection", "Send a JSON object with upload_ids, a list of upload ids."
+    ),
+    "selection-empty": Problem(400, "Nothing chosen", "Choose at least one file."),
+    "selection-too-large": Problem(
+        413, "Too many files", "At most {limit} files can be chosen at once."
+    ),
     "nothing-to-retry": Problem(409, "Nothing to retry", "None of these files can be tried again."),
     "batch-closed": Problem(409, "Batch closed", "This batch takes no more files."),
     "original-gone": Problem(
@@ -156,6 +163,11 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "no-such-frame": Problem(404, "No such frame", "The instance has no frame of this number."),
     "decode-failed": Problem(422, "Not decodable", "The pixels of this frame cannot be decoded."),
+    "frame-too-large": Problem(
+        422,
+        "Frame too large",
+        "The frame has more than {limit} megabytes of samples. Ask for a picture of it instead.",
+    ),
     "archive-encrypted": Problem(
         422, "Encrypted archive", "The archive is locked with a password. Send it unlocked."
     ),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from urllib.parse import unquote
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
+from webapp.errors import Rejected
 from webapp.logs import request_id
 from webapp.services.audit import Actor, Origin, origin
 
@@ -15,6 +17,12 @@ log = logging.getLogger("webapp.requests")
 
 FORM_LIMIT = 1 << 20
 TAKES_FILES = ("/upload", "/upload/batch", "/uploads")
+
+
+class AddressMalformed(Rejected):
+    """A path or query with a NUL in it, which no text of ours and no database holds."""
+
+    code = "bad-request"
 
 
 def init_app(app: Flask) -> None:
@@ -32,6 +40,8 @@ def _begin() -> None:
     rule = request.url_rule.rule if request.url_rule else ""
     if rule not in TAKES_FILES and not rule.endswith("/files"):
         request.max_content_length = FORM_LIMIT
+    if "\0" in request.path or "\0" in unquote(request.query_string.decode("latin-1")):
+        raise AddressMalformed
 
 
 def _end(response: Response) -> Response:

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, jsonify, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from webapp import failed_acts
 from webapp.errors import NotFound, Rejected, ServiceError, Unavailable
 from webapp.problems import PROBLEMS, code_for_status, detail_of, problem_for
 
@@ -83,6 +84,7 @@ def wants_page() -> bool:
 
 
 def _on_service_error(error: ServiceError) -> Response:
+    failed_acts.note(error)
     if not isinstance(error, Rejected | Unavailable | NotFound):
         log.error("an error of this service: %s", error.code)
     return answer(error.code if error.code in PROBLEMS else "internal", error.facts)

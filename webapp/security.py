@@ -47,7 +47,14 @@ ALLOWED = [
     "X-Study-Key",
     "X-User-ID",
 ]
-EXPOSED = ["Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID"]
+EXPOSED = [
+    "Content-Disposition",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Frame-Description",
+    "X-Request-ID",
+]
 
 
 class CookieSession(SecureCookieSessionInterface):

@@ -26,6 +26,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from webapp.failpoints import constant
 from webapp.problems import code_for_status, problem_for
+from webapp.security import HEADERS
 
 HEAD_SECONDS = 10.0  # for a whole header, from its first moment
 HEAD_BYTES = 32 * 1024
@@ -33,6 +34,8 @@ BODY_SECONDS = constant("body-seconds", 30)  # of waiting, in which BODY_BYTES m
 BODY_BYTES = 256 * 1024
 LINGER_SECONDS = 2.0  # after the answer, for the client to close first
 STALLED_MILLISECONDS = 60_000  # an answer of which nothing is taken any more
+
+_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
 
 STATUSES: dict[type[Exception], int] = {
     errors.LimitRequestLine: 414,
@@ -251,7 +254,8 @@ def _answer(sock: socket.socket, status: int) -> None:
     body = json.dumps(problem).encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nX-Request-ID: {request_id}\r\n"
-        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        f"{_SECURITY}\r\n"
     )
     try:
         sock.setblocking(False)

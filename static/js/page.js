@@ -42,6 +42,8 @@ const Page = (() => {
     return { href: `/login?next=${encodeURIComponent(here)}`, text: "Log in and come back here" };
   }
 
+  const loggedOut = () => notice("held", "You have been logged out.", logInLink());
+
   /* A picture that cannot be had gets a card of its own and stops nothing else. */
   function replaceBrokenPicture(image) {
     const card = document.createElement("span");
@@ -58,7 +60,7 @@ const Page = (() => {
 
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr.status;
-    if (status === 401) return notice("held", "You have been logged out.", logInLink());
+    if (status === 401) return loggedOut();
     return notice("failed", "The service could not answer this. Load the page again.");
   });
   document.addEventListener("htmx:sendError", () => {
@@ -100,5 +102,5 @@ const Page = (() => {
     }
   });
 
-  return { announce, notice, showLocalTimes };
+  return { announce, loggedOut, notice, showLocalTimes };
 })();

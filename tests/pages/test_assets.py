@@ -70,6 +70,7 @@ def test_names_change_with_the_content_and_only_then(built: Path) -> None:
         "dist/app.%(version)s.js",
         "dist/upload.%(version)s.js",
         "dist/viewer.%(version)s.js",
+        "dist/gallery.%(version)s.js",
     }
     assert all(len(version) >= 8 for _, version in names)
 

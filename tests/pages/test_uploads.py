@@ -59,7 +59,7 @@ def test_an_attribute_that_is_markup_stays_text(app: Flask) -> None:
     ("query", "picture_path"),
     [
         ("", "/preview"),
-        ("?center=40&amp;width=400", "/rendered.png?window=40%2C400"),
+        ("?center=40&amp;width=400", "/rendered.png?window=40%2C400&amp;size=1280"),
         ("?center=40&width=0", "/preview"),
         ("?center=1e9&width=x", "/preview"),
         ("?frame=99", "/preview"),

@@ -10,6 +10,6 @@ blueprint = Blueprint("api", __name__)
 csrf.exempt(blueprint)  # the guards check a session's token from its header
 
 # The modules add their routes to the blueprint above.
-from webapp.api import batches, health, metrics, uploads, users  # noqa: E402
+from webapp.api import batches, export, health, metrics, uploads, users  # noqa: E402
 
-__all__ = ["batches", "blueprint", "health", "metrics", "uploads", "users"]
+__all__ = ["batches", "blueprint", "export", "health", "metrics", "uploads", "users"]

@@ -22,6 +22,7 @@ from webapp.pages import (
     kinds,
     profile,
     review,
+    selection,
     sending,
     studies,
     uploads,
@@ -34,7 +35,7 @@ from webapp.pages.wording import init_wording
 
 PRODUCT = "Intake"
 ADMINISTRATION = (admin, admin_people, admin_keys, admin_audit, admin_retention)
-BLUEPRINTS = (auth, account, uploads, sending, batches, studies, review, kinds, profile)
+BLUEPRINTS = (auth, account, uploads, sending, batches, studies, selection, review, kinds, profile)
 
 
 @dataclass(frozen=True)

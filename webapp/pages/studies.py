@@ -20,7 +20,7 @@ from webapp.services.library import Filters
 from webapp.storage.models import Status
 
 PAGE = 60
-FIELDS = ("status", "modality", "from", "until", "batch", "study", "saved")
+FIELDS = ("q", "status", "modality", "from", "until", "batch", "study", "saved")
 
 blueprint = Blueprint("pages_studies", __name__)
 
@@ -44,11 +44,13 @@ def index() -> Response:
     """A page of the gallery; a swap with a cursor gets only what follows."""
     asked = _asked()
     cursor = request.args.get("cursor") or None
-    page = library.uploads(caller().as_owner(), PAGE, cursor, asked.filters)
+    owner = caller().as_owner()
+    page = library.uploads(owner, PAGE, cursor, asked.filters)
+    extents = library.extents(owner, page.items, asked.filters)
     values: dict[str, Any] = {
         "asked": asked,
         "page": page,
-        "sheets": sheets(page.items),
+        "sheets": sheets(page.items, extents),
         "states": [(status.value, STATES[status]) for status in Status],
         "modalities": [(code, f"{code} · {name}") for code, name in MODALITIES.items()],
     }
@@ -68,6 +70,7 @@ def _asked() -> Asked:
         received_from=_day(given.get("from")),
         received_until=until + timedelta(days=1) if until else None,
         saved="saved" in given,
+        number=given.get("q"),
     )
     return Asked(given, filters)
 

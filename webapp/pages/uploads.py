@@ -77,6 +77,7 @@ def show(upload_id: UUID) -> str:
         picture=view.picture(upload) if _may_see(upload) else None,
         presets=PRESETS.get(upload.modality or "", ()),
         account=account(upload.report),
+        mine=library.owns(caller(), upload_id),
         pixel_text=PIXEL_TEXT.get(upload.pixel_text, ""),
     )
 

@@ -120,15 +120,11 @@ def _is_valid(key: ApiKey) -> bool:
 
 def _check_still_valid(session: Session, caller: Caller) -> None:
     """A body may be hours on its way: what ended meanwhile gets nothing stored."""
-    if caller.key_id is not None:
-        key = session.get(ApiKey, caller.key_id)
-        valid = key is not None and _is_valid(key)
-    elif caller.person_id is not None:
-        person = session.get(Person, caller.person_id)
-        valid = person is not None and person.active
-    else:
-        valid = True  # not a request: the program itself
-    if not valid:
+    key = session.get(ApiKey, caller.key_id) if caller.key_id else None
+    person = session.get(Person, caller.person_id) if caller.person_id else None
+    if caller.key_id and not (key and _is_valid(key)):
+        raise NoLongerValid
+    if caller.person_id and not (person and person.active):
         raise NoLongerValid
 
 

@@ -127,7 +127,7 @@ def _rows(session: Session, caller: Caller, chosen: Sequence[UUID]) -> Iterator[
     for start in range(0, len(chosen), _AT_ONCE):
         some = chosen[start : start + _AT_ONCE]
         wanted = query.where(visible_uploads(caller), Upload.id.in_(some))
-        yield from (_Row(*row) for row in session.execute(wanted).tuples())
+        yield from (_Row(*row) for row in session.execute(wanted))
 
 
 def _members(rows: Iterable[_Row]) -> list[Member]:

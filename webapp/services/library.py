@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.errors import NotFound
-from webapp.services import audit, counters
+from webapp.services import audit, counters, search
 from webapp.services.accounts import Caller
 from webapp.services.audit import Action, Object
 from webapp.services.context import context
@@ -40,6 +40,15 @@ class Filters:
     received_from: datetime | None = None
     received_until: datetime | None = None
     saved: bool = False
+    number: str | None = None
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many pictures a study has in a list, and how many of them stand before a page of it."""
+
+    total: int
+    before: int
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,13 @@ def upload(caller: Caller, upload_id: UUID) -> UploadRecord:
     return record
 
 
+def owns(caller: Caller, upload_id: UUID) -> bool:
+    """Whether an upload is the caller's own, not only visible to it."""
+    mine = select(Upload.id).where(Upload.id == upload_id, visible_uploads(caller.as_owner()))
+    with reading(context().engine) as session:
+        return session.scalar(mine) is not None
+
+
 def uploads(
     caller: Caller, limit: int, cursor: str | None = None, filters: Filters | None = None
 ) -> Page[UploadRecord]:
@@ -97,14 +113,38 @@ def uploads(
     Raises:
         CursorInvalid: the cursor is not one of ours.
     """
-    query = select(Upload).where(visible_uploads(caller), *_conditions(filters or Filters()))
+    query = select(Upload).where(visible_uploads(caller), *_conditions(caller, filters))
     with reading(context().engine) as session:
         rows = session.scalars(newest_first(query, Upload, limit, cursor)).all()
     records = [record_of(row, context().vault) for row in rows[:limit]]
     return Page(records, next_cursor(rows, limit))
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+def extents(
+    caller: Caller, page: Sequence[UploadRecord], filters: Filters | None = None
+) -> dict[str, Extent]:
+    """Of each study on a page of the caller's uploads: how far it reaches beyond the page."""
+    studies = {each.study_instance_uid for each in page if each.study_instance_uid}
+    if not studies:
+        return {}
+    newest = page[0]
+    newer = or_(
+        Upload.created_at > newest.created_at,
+        and_(Upload.created_at == newest.created_at, Upload.id > newest.upload_id),
+    )
+    before = func.sum(case((newer, 1), else_=0))
+    query = (
+        select(Upload.study_instance_uid, func.count(), before)
+        .where(visible_uploads(caller), *_conditions(caller, filters))
+        .where(Upload.study_instance_uid.in_(studies))
+        .group_by(Upload.study_instance_uid)
+    )
+    with reading(context().engine) as session:
+        return {study: Extent(total, int(first)) for study, total, first in session.execute(query)}
+
+
+def _conditions(caller: Caller, filters: Filters | None) -> list[ColumnElement[bool]]:
+    filters = filters or Filters()
     wanted: list[tuple[InstrumentedAttribute[object], object]] = [
         (Upload.status, filters.status),
         (Upload.modality, filters.modality),
@@ -116,6 +156,8 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(Upload.created_at >= filters.received_from)
     if filters.received_until:
         conditions.append(Upload.created_at < filters.received_until)
+    if filters.number:
+        conditions.append(search.matching(caller, filters.number))
     if filters.saved:
         conditions.append(Upload.saved_at.is_not(None))
     return conditions

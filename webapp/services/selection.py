@@ -49,7 +49,7 @@ def look(caller: Caller, upload_ids: Iterable[UUID]) -> Choice:
         found = {
             upload_id: Status(status)
             for some in _parts(chosen)
-            for upload_id, status in session.execute(query.where(Upload.id.in_(some))).tuples()
+            for upload_id, status in session.execute(query.where(Upload.id.in_(some)))
         }
     if len(found) < len(chosen):
         raise NotFound

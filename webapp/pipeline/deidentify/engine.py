@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 
 from webapp.pipeline.deidentify import survey as first_look
@@ -134,7 +134,9 @@ class _Work:
         known, decode = self.known, self.charset.decode
         name = decode(known.get(first_look.PATIENT_NAME, b""))
         key = patient_key(decode(known.get(first_look.PATIENT_ID, b"")), name)
-        return Subject(key or f"study:{self._study()}", normal_name(name), self._uid_for)
+        # No bound method: what refers to itself keeps a file in memory until it is swept.
+        uid_for = partial(_uid_for, self.dataset.source, self.pseudonyms)
+        return Subject(key or f"study:{self._study()}", normal_name(name), uid_for)
 
     def _study(self) -> str:
         """What the files of a patient without id and name have in common."""
@@ -142,15 +144,17 @@ class _Work:
         known = first_look.survey(
             dataset.source, dataset.start, dataset.explicit, first_look.STUDY_INSTANCE
         )
-        return known.get(first_look.STUDY_INSTANCE, b"").decode("latin-1") or self._digest()
+        study = known.get(first_look.STUDY_INSTANCE, b"").decode("latin-1")
+        return study or _digest(dataset.source)
 
-    def _uid_for(self, tag: int) -> str:
-        return self.pseudonyms.uid(f"{tag}/{self._digest()}")
 
-    def _digest(self) -> str:
-        """Something of this file alone, for UIDs that it should have had."""
-        source = self.dataset.source
-        return f"{sha256(source.read(0, CHUNK)).hexdigest()}/{source.size}"
+def _uid_for(source: Source, pseudonyms: Pseudonyms, tag: int) -> str:
+    return pseudonyms.uid(f"{tag}/{_digest(source)}")
+
+
+def _digest(source: Source) -> str:
+    """Something of this file alone, for UIDs that it should have had."""
+    return f"{sha256(source.read(0, CHUNK)).hexdigest()}/{source.size}"
 
 
 @lru_cache(maxsize=64)

@@ -82,6 +82,8 @@ def _add(value: str, into: set[str]) -> None:
     """Four characters, or as many bytes of a script that says more with fewer."""
     text = value.strip(" \0\r\n\t^=")[:LONGEST]
     lowered = text.lower()
+    if len(into) > MOST:
+        return  # held anyway; a file of millions must not fill memory with them
     if len(_encoded(text)) >= SHORTEST and lowered not in OURS and not is_term(lowered):
         into.add(text)
 

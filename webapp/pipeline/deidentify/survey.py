@@ -18,7 +18,7 @@ from webapp.pipeline.deidentify.elements import (
     VRS,
     Window,
 )
-from webapp.pipeline.deidentify.walker import DEEPEST
+from webapp.pipeline.deidentify.walker import DEEPEST, MOST_ELEMENTS
 from webapp.pipeline.errors import DicomDamaged
 from webapp.pipeline.source import Source
 
@@ -40,7 +40,11 @@ def survey(source: Source, start: int, explicit: bool, last: int = PATIENT_ID) -
     """
     window, values, pos = Window(source), dict[int, bytes](), start
     buffer, unpack = window.buffer, EXPLICIT_HEADER.unpack_from
+    count = 0
     while pos + 8 <= window.size:
+        count += 1
+        if count > MOST_ELEMENTS:
+            raise DicomDamaged()
         if explicit and pos + 8 <= len(buffer):  # the short way, for nearly every element
             group, number, vr, length = unpack(buffer, pos)
             if not VRS.get(vr, LONG) & LONG and group << 16 | number not in WANTED:
@@ -88,11 +92,13 @@ def skip_items(window: Window, pos: int, explicit: bool) -> int:
     """The position after a sequence of undefined length whose items start at ``pos``.
 
     No recursion: what is open is a list. Raises DicomDamaged when an end is
-    missing or the sequences lie too deep.
+    missing, the sequences lie too deep or there are too many items and elements.
     """
     open_: list[tuple[bool, bool]] = [(True, explicit)]
+    count = 0
     while open_:
-        if pos + 8 > window.size or len(open_) > 2 * DEEPEST:
+        count += 1
+        if pos + 8 > window.size or len(open_) > 2 * DEEPEST or count > MOST_ELEMENTS:
             raise DicomDamaged()
         in_sequence, explicit = open_[-1]
         tag, vr, value, length = read_header(window, pos, explicit and not in_sequence)

@@ -34,6 +34,10 @@ from webapp.pipeline.source import PartsSource, Source, Span, chunks
 DEEPEST = 128
 """Levels of sequences. A report has about ten; a thousand is an attack on the stack."""
 
+MOST_ELEMENTS = 1 << 21
+"""Elements and items of one data set. Ten thousand frames described one by one have half a
+million; a gigabyte of nothing but elements would take many minutes to walk."""
+
 ABOVE = 1 << 32
 """Larger than any tag."""
 
@@ -113,6 +117,7 @@ class Walker:
         self.run = 0
         self.inserts: list[tuple[int, bytes]] = []
         self.explicit = True
+        self.walked = 0
         self.disordered = False
         self.behind_pixels = False
 
@@ -132,12 +137,14 @@ class Walker:
         window, vrs, rules, explicit = self.window, self.vrs, place.rules, place.explicit
         private, top = self.plan.private, place.parent is None
         watch = self.inserts[-1][0] if top and self.inserts else ABOVE
-        buffer, base, last, gone = window.buffer, window.start, -1, 0
+        buffer, base, last, gone, count = window.buffer, window.start, -1, 0, 0
         while pos < end:
-            at = pos - base
+            at, count = pos - base, count + 1
             if at + 12 > len(buffer):
                 if end - pos < 8:
                     break
+                if count > MOST_ELEMENTS:
+                    raise DicomDamaged()
                 at = self.need(pos, min(12, end - pos))
                 buffer, base = window.buffer, window.start
             value = pos + 8
@@ -182,6 +189,9 @@ class Walker:
             last = tag
         if gone:
             self.count_private(gone, place.depth)
+        self.walked += count
+        if self.walked > MOST_ELEMENTS:
+            raise DicomDamaged()
         return self.after(pos, end, place, delimited, last) if pos < end or delimited else pos
 
     def after(self, pos: int, end: int, place: Place, delimited: bool, last: int) -> int:
@@ -253,6 +263,9 @@ class Walker:
             if tag == SEQUENCE_END and undefined:
                 return pos + 8
             if tag != ITEM:
+                raise DicomDamaged()
+            self.walked += 1
+            if self.walked > MOST_ELEMENTS:
                 raise DicomDamaged()
             if not length:
                 pos += 8

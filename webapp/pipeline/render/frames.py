@@ -16,6 +16,8 @@ from webapp.pipeline.source import Buffer, Source
 
 _ITEM, _DELIMITER = 0xE000, 0xE0DD
 _READ_AT_ONCE = 64 << 20
+_LARGEST = 320 << 20
+"""Bytes of samples that are held at once: a picture of 100 million colours, and no claim."""
 _BAND = 4 << 20
 _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")
 """First bytes of a JPEG or JPEG-LS, and of a JPEG 2000 codestream."""
@@ -33,7 +35,7 @@ def native_frame(header: ImageHeader, number: int, step: int) -> Samples:
         end = min(end, header.length)
     if end - start > _READ_AT_ONCE and _has_plain_rows(header):
         return _in_bands(header, header.offset + start, max(1, step))
-    if end - start > 16 * _READ_AT_ONCE:
+    if module.frame_bits > 8 * _LARGEST:  # what it claims, however little there is of it
         raise DecodeFailed
     return native_samples(module, header.source.read(header.offset + start, end - start), number)
 
@@ -47,15 +49,18 @@ def _has_plain_rows(header: ImageHeader) -> bool:
 def _in_bands(header: ImageHeader, start: int, step: int) -> Samples:
     module = header.module
     row_length = module.frame_bits // 8 // module.rows
-    if module.rows // step * (row_length // step) > 16 * _READ_AT_ONCE:
+    if module.rows // step * (row_length // step) > _LARGEST:
         raise DecodeFailed
     height = max(1, _BAND // row_length // step) * step
-    bands = []
+    kept = np.empty(0)
     for top in range(0, module.rows, height):
         band = replace(module, rows=min(height, module.rows - top))
         content = header.source.read(start + top * row_length, band.rows * row_length)
-        bands.append(native_samples(band, content, 0)[::step, ::step].copy())
-    return np.concatenate(bands)
+        thinned = native_samples(band, content, 0)[::step, ::step]
+        if not top:
+            kept = np.empty((-(-module.rows // step), *thinned.shape[1:]), thinned.dtype)
+        kept[top // step : top // step + len(thinned)] = thinned
+    return kept
 
 
 def encapsulated_frame(header: ImageHeader, number: int) -> Buffer:

@@ -16,6 +16,7 @@ from webapp.pipeline.render.header import ImageHeader, items
 _LARGEST_TABLE = 1 << 17
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 _MOST_WINDOWS = 6
+_ROWS = 256
 _LONGEST_NAME = 32
 
 
@@ -112,8 +113,11 @@ def _by_table(
     """Each value worked out once."""
     window = spread(stored if extent is None else extent, tones)
     table = shown(np.arange(low, high + 1, dtype=np.int64), tones, window)
-    index = stored if low == 0 else stored.astype(np.int64) - low
-    return np.take(table, index)
+    picture = np.empty(stored.shape, np.uint8)
+    for band in range(0, len(stored), _ROWS):  # an index takes eight bytes for each sample
+        rows = slice(band, band + _ROWS)
+        np.take(table, stored[rows].astype(np.int64) - low, out=picture[rows])
+    return picture
 
 
 def shown(stored: Samples, tones: Tones, window: Window | None) -> Samples:

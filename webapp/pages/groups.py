@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,19 +62,23 @@ class Sheet:
         return whole if last >= self.total else f"1 to {last:,} of {whole}"
 
 
-def sheets(uploads: Iterable[UploadRecord], extents: Mapping[str, Extent]) -> list[Sheet]:
+def sheets(
+    uploads: Iterable[UploadRecord], extents: Mapping[str, Extent] | None = None
+) -> list[Sheet]:
     """The uploads grouped, in the order in which each group first appears.
 
     A picture that is no DICOM file gets a study of its own unless it was sent with others as
     one examination; such single pictures lie by batch, or by day where there was none.
 
     Args:
-        extents: how far each study reaches beyond these uploads.
+        extents: how far each study reaches beyond these uploads; none where these are all.
     """
+    uploads, extents = list(uploads), extents or {}
+    sizes = Counter(upload.study_instance_uid for upload in uploads)
     found: dict[tuple[str, str], Sheet] = {}
     for upload in uploads:
         extent = extents.get(upload.study_instance_uid or "")
-        key = _key(upload, extent.total if extent else 1)
+        key = _key(upload, extent.total if extent else sizes[upload.study_instance_uid])
         sheet = found.setdefault(key, _sheet(upload, key, extent))
         sheet.uploads.append(upload)
     for sheet in found.values():

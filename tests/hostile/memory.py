@@ -8,24 +8,29 @@ from pathlib import Path
 from tests.running import Program
 
 
-def peaks(program: Program) -> dict[str, int]:
-    """The most resident memory, in bytes, of each living process; helpers have their own limit."""
+def peaks(program: Program) -> dict[int, int]:
+    """The most resident memory, in bytes, of each living process."""
+    return _held(program, "VmHWM")
+
+
+def forget(program: Program) -> dict[int, int]:
+    """Begin to count peaks anew (proc(5), clear_refs); what each process holds now."""
+    for pid in program.processes():
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return _held(program, "VmRSS")
+
+
+def _held(program: Program, field: str) -> dict[int, int]:
     found = {}
-    for pid, command in program.processes().items():
+    for pid in program.processes():
         try:
             status = Path(f"/proc/{pid}/status").read_text()
         except FileNotFoundError:
             continue  # ended while we were looking
-        held = [line for line in status.splitlines() if line.startswith("VmHWM")]
-        if held:
-            found[f"{pid} {command}"] = int(held[0].split()[1]) << 10
+        lines = [line for line in status.splitlines() if line.startswith(field)]
+        if lines:
+            found[pid] = int(lines[0].split()[1]) << 10
     return found
-
-
-def forget(program: Program) -> None:
-    """Begin to count anew (proc(5), clear_refs)."""
-    for pid in program.processes():
-        Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def processor_seconds(program: Program) -> dict[int, float]:

@@ -25,6 +25,7 @@ from webapp.storage.models import Role
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(accounts, "_hasher", hasher)
+    accounts._made_decoy.cache_clear()  # one made before cost what a real one does
 
 
 @pytest.fixture(scope="session")

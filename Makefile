@@ -6,7 +6,7 @@ PY     := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := run
-.PHONY: run test faults lint typecheck audit check install install-dev clean
+.PHONY: run test faults bench lint typecheck audit check install install-dev clean
 
 # Settings come from the environment or .env. EMBEDDED lets `setup` make the keys.
 run: install
@@ -20,6 +20,12 @@ test: install-dev
 faults: install-dev
 	@deploy/debian-packages.sh postgresql redis-server
 	$(PY) -m pytest -n 2 --dist loadfile -m faults tests/faults $(ARGS)
+
+# Side by side with what others do; a table, and docs/performance.svg.
+bench:
+	@deploy/install.sh "$(PYTHON)" .venv-bench bench/requirements.txt
+	@deploy/debian-packages.sh postgresql redis-server dcmtk
+	.venv-bench/bin/python -m bench.end_to_end --plot docs/performance.svg $(ARGS)
 
 lint: install-dev
 	$(PY) -m ruff check .
@@ -41,4 +47,4 @@ install-dev: install
 	@deploy/install.sh "$(PYTHON)" "$(VENV)" requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) static/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench static/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -57,8 +57,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_postgres() -> Server:
-    """A PostgreSQL 15 or newer that trusts the user ``tests`` on loopback alone."""
+def start_postgres(durable: bool = False) -> Server:
+    """A PostgreSQL 15 or newer that trusts the user ``tests`` on loopback alone.
+
+    Without ``durable`` it never waits for the disk: a power cut loses it, which no test minds.
+    """
     binaries = _postgres_binaries()
     owner = _unprivileged()
     folder = _folder("postgres", owner)
@@ -69,8 +72,9 @@ def start_postgres() -> Server:
         check=True, stdout=subprocess.DEVNULL, cwd=folder, **_as(owner),
     )  # fmt: skip
     port = free_port()
+    safety = "on" if durable else "off"
     options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder,
-               "fsync": "off", "full_page_writes": "off", "max_connections": 200}  # fmt: skip
+               "fsync": safety, "full_page_writes": safety, "max_connections": 200}  # fmt: skip
     command = [binaries / "postgres", "-D", data]
     command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     url = postgres_url(port, "postgres")

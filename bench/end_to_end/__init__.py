@@ -1,0 +1,1 @@
+"""The whole way over HTTP, side by side with Orthanc: upload, de-identified, downloaded."""

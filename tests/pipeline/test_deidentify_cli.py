@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,29 @@ def test_it_runs_as_a_module_without_an_app(tmp_path: Path, key: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert pydicom.dcmread(tmp_path / "out.dcm").StudyInstanceUID == "1.2.3.4.6"
+
+
+def test_copies_of_one_instance_are_each_written(tmp_path: Path, key: str) -> None:
+    folder, target = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.dcm").write_bytes(ct().encode())
+
+    cli.main([str(folder), str(target), "--key-file", key], errors=io.StringIO())
+
+    assert len(list(target.rglob("*.dcm"))) == 20
+
+
+def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
+    file.write_bytes(ct().encode())
+    monkeypatch.setattr(
+        cli.os, "writev", lambda descriptor, pieces: os.write(descriptor, pieces[0][:5])
+    )
+
+    job = cli.Job(cli.parse_profile("basic"), cli.Pseudonyms(SECRET))
+    job.run(file, "in.dcm", target, None)
+
+    assert target.read_bytes() == output(ct())

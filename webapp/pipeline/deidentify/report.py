@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from webapp.pipeline.deidentify.dictionary import keyword, label
 from webapp.pipeline.deidentify.standard import EDITION
@@ -22,6 +23,9 @@ class Entry:
     depth: int
 
 
+FIELDS = tuple(Entry.__slots__)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The record of one de-identification; ``as_dict`` is what to store and show.
@@ -38,13 +42,7 @@ class Report:
     def entries(self) -> tuple[Entry, ...]:
         """One entry for each attribute and action, by tag."""
         return tuple(
-            Entry(
-                NAMES.get(tag) or keyword(tag),
-                "" if tag in NAMES else label(tag),
-                code,
-                count,
-                depth,
-            )
+            Entry(*_named(tag), code, count, depth)
             for tag, code, count, depth in sorted(self.counts)
         )
 
@@ -55,9 +53,16 @@ class Report:
             "edition": self.edition,
             "notes": list(self.notes),
             "actions": [
-                {name: getattr(entry, name) for name in Entry.__slots__} for entry in self.entries
+                dict(zip(FIELDS, (*_named(tag), code, count, depth), strict=True))
+                for tag, code, count, depth in sorted(self.counts)
             ],
         }
+
+
+@lru_cache(maxsize=4096)
+def _named(tag: int) -> tuple[str, str]:
+    """Keyword and printed tag; of what is counted together, its name alone."""
+    return (NAMES[tag], "") if tag in NAMES else (keyword(tag), label(tag))
 
 
 class Tally:
@@ -83,5 +88,5 @@ class Tally:
 
     def report(self, profile: str) -> Report:
         """Everything counted, by attribute and action."""
-        counts = ((tag, code, count, depth) for (tag, code), (count, depth) in self._counts.items())
+        counts = [(tag, code, count, depth) for (tag, code), (count, depth) in self._counts.items()]
         return Report(profile, EDITION, tuple(counts), tuple(self.notes))

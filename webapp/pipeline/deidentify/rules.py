@@ -8,7 +8,7 @@ attributes that the table does not list stay, with the exceptions named here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from webapp.pipeline.deidentify.dictionary import keyword, registered
@@ -27,6 +27,7 @@ class Rule:
     a sequence. ``identifies``: its values are searched for in everything else;
     ``describes``: they are taken out of cleaned texts. ``fallback`` is the action
     for a value that is not what an option may keep (text where a date should be).
+    ``unseen``: the element goes and nobody has to look at its value.
     """
 
     action: str
@@ -38,6 +39,11 @@ class Rule:
     describes: bool = False
     fact: str = ""
     fallback: str = "dummy"
+    unseen: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        looked_at = self.action != "remove" or self.identifies or self.describes
+        object.__setattr__(self, "unseen", not looked_at)
 
 
 KEEP = Rule("keep", "", 0, b"UN")

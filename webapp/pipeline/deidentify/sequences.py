@@ -55,7 +55,7 @@ class Sequences(Values):
             rule = replace(rule, action="dummy_code", code="D")
         if rule.action not in WALKING:
             return self.without_items(rule, element, end, explicit)
-        self.count(rule, element)
+        self.count(rule, element.place.depth)
         rules = self.plan.rules(element.tag, rule.mode)
         stop = self.items(element, end, rule, rules, explicit)
         if element.tag == CONCEPT_NAME:
@@ -74,7 +74,7 @@ class Sequences(Values):
         self.charset, self.tally, self.run = charset, tally, stop
         self.out.return_to(mark)
         self.out.content += self.replacement(rule, element)
-        self.count(rule, element)
+        self.count(rule, element.place.depth)
         return stop
 
     def skipped(self, rule: Rule, element: Element, end: int) -> int:

@@ -100,9 +100,9 @@ class Values(Walker):
             self.remember(rule, element)
         self.actions[rule.action](self, rule, element)
 
-    def count(self, rule: Rule, element: Element) -> None:
+    def count(self, rule: Rule, depth: int) -> None:
         if rule.code:
-            self.tally.add(rule.tag, rule.code, element.place.depth)
+            self.tally.add(rule.tag, rule.code, depth)
 
     def count_private(self, count: int, depth: int) -> None:
         self.tally.add(PRIVATE.tag, PRIVATE.code, depth, count)
@@ -133,13 +133,13 @@ class Values(Walker):
     def put(self, rule: Rule, element: Element, value: bytes) -> None:
         """Write ``value`` under the attribute's registered VR, and count it."""
         self.replace(element, encode(element.tag, rule.vr, value, element.place.explicit))
-        self.count(rule, element)
+        self.count(rule, element.place.depth)
 
     # Handlers.
 
     def do_remove(self, rule: Rule, element: Element) -> None:
         self.replace(element, b"")
-        self.count(rule, element)
+        self.count(rule, element.place.depth)
 
     def do_empty(self, rule: Rule, element: Element) -> None:
         if element.stop > element.value:

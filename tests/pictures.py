@@ -13,7 +13,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 Samples = npt.NDArray[Any]
 
@@ -30,6 +30,10 @@ INDICES: Samples = ((_x // 5 + _y // 7) % 4).astype(np.uint8)
 PALETTE: Samples = np.array([[0, 0, 0], [200, 10, 30], [20, 180, 50], [255, 255, 90]], np.uint8)
 ALPHA: Samples = (_x * 3).astype(np.uint8)
 MOVING: list[Samples] = [np.roll(COLOUR, 9 * step, axis=1) for step in range(4)]
+
+
+SRGB: bytes = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+LAB: bytes = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 
 
 def over_black(colours: Samples, alpha: Samples) -> Samples:
@@ -168,6 +172,17 @@ _JPEG = [
         ("orientation-applied",),
         lossy=True,
     ),
+    Variant(
+        "JPEG with a colour profile", lambda: jpeg(icc_profile=SRGB), seen, lossy=True, tolerance=1
+    ),
+    Variant(
+        "JPEG with a profile of another space than RGB",
+        lambda: jpeg(icc_profile=LAB),
+        seen,
+        ("icc-dropped",),
+        lossy=True,
+        tolerance=1,
+    ),
     Variant("JPEG lossless, 16 bits", lambda: imagecodecs.ljpeg_encode(GREY_16), GREY_16),
     Variant("JPEG-LS, 16 bits", lambda: imagecodecs.jpegls_encode(GREY_16), GREY_16),
 ]
@@ -219,6 +234,13 @@ _PNG = [
         lambda: png(INDICES, 8, 3, (b"PLTE", PALETTE.tobytes()), (b"tRNS", b"\xff\x80")),
         over_black(PALETTE[INDICES], np.array([255, 128, 255, 255], np.uint8)[INDICES]),
         ("alpha-flattened",),
+    ),
+    Variant("PNG with a colour profile", lambda: save(COLOUR, "PNG", icc_profile=SRGB), COLOUR),
+    Variant(
+        "PNG grey with a colour profile",
+        lambda: save(GREY, "PNG", icc_profile=SRGB),
+        GREY,
+        ("icc-dropped",),
     ),
     Variant("PNG animated", lambda: moving("PNG", [100] * 4), np.stack(MOVING)),
 ]
@@ -298,6 +320,7 @@ _TIFF = [
     Variant("TIFF LZW", lambda: save(COLOUR, "TIFF", compression="tiff_lzw"), COLOUR),
     Variant("TIFF PackBits", lambda: save(COLOUR, "TIFF", compression="packbits"), COLOUR),
     Variant("TIFF JPEG", lambda: save(COLOUR, "TIFF", compression="jpeg"), seen, lossy=True),
+    Variant("TIFF with a colour profile", lambda: save(COLOUR, "TIFF", icc_profile=SRGB), COLOUR),
     Variant("TIFF palette", lambda: save(COLOUR, "TIFF", "P"), seen),
     Variant("TIFF CMYK", lambda: save(COLOUR, "TIFF", "CMYK"), seen, ("cmyk-converted",)),
     Variant(
@@ -378,6 +401,11 @@ _OTHERS = [
         "WebP animated",
         lambda: moving("WEBP", [80] * 4, lossless=True),
         np.stack(MOVING),
+    ),
+    Variant(
+        "WebP with a colour profile",
+        lambda: save(COLOUR, "WEBP", lossless=True, icc_profile=SRGB),
+        COLOUR,
     ),
     Variant("AVIF", lambda: save(COLOUR, "AVIF", quality=90), seen, lossy=True),
     Variant("JPEG 2000 reversible", lambda: save(COLOUR, "JPEG2000"), COLOUR),

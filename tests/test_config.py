@@ -26,6 +26,7 @@ def read(**values: Any) -> Settings:
         ("log_level", "LOUD"),
         ("deid_profile", "basic+retain-everything"),
         ("text_policy", "ignore"),
+        ("colour_pictures", "bright"),
         ("scan_pixels", "sometimes"),
         ("rate_limits", "maybe"),
         ("rate_limit_per_key", "often"),

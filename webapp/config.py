@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     deid_profile: Annotated[str, AfterValidator(_known_profile)] = Field(
         "basic", description="`basic`, with options behind plus signs"
     )
+    colour_pictures: Literal["secondary-capture", "vl-photographic"] = Field(
+        "secondary-capture", description="the SOP Class of a single colour picture of 8 bits"
+    )
     text_policy: Literal["hold", "mask", "release"] = Field(
         "hold", description="what happens to a picture with text found in it"
     )

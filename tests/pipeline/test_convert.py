@@ -94,9 +94,9 @@ def row(variant: Variant) -> str:
 
 
 def _kept(variant: Variant, content: bytes) -> str:
-    if not needs_decoding(content, recognise(content)):
-        return "its very bytes"
     kept = "no" if variant.expected is None else "as decoded" if variant.lossy else "yes"
+    if not needs_decoding(content, recognise(content)):
+        kept = "its very bytes"
     if kept == "yes" and CONVERSIONS & set(variant.notes):
         kept = "as converted"
     return ", ".join([kept, *(f"`{note}`" for note in variant.notes)])

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from webapp.errors import Rejected
-from webapp.pipeline.convert import Limits, needs_decoding
+from webapp.pipeline.convert import Limits, as_photograph, needs_decoding
 from webapp.pipeline.deidentify import DeidentificationProfile, Deidentified, deidentify
 from webapp.pipeline.diagnosis import Diagnosis, Picture
 from webapp.pipeline.instance import InstanceFacts
@@ -130,6 +130,8 @@ def _converted(
     group = group or hashlib.sha256(content).digest()
     limits = Limits(max_pixels=services.settings.max_image_pixels)
     converted = services.sandbox.convert(content, kind, group, limits)
+    if services.settings.colour_pictures == "vl-photographic":
+        return PartsSource(BytesSource(b""), as_photograph(converted.content)), converted.notes
     return BytesSource(converted.content), converted.notes
 
 

@@ -1,4 +1,4 @@
-"""An image file becomes a Secondary Capture instance (PS3.3 A.8)."""
+"""An image file becomes a Secondary Capture instance (PS3.3 A.8), or a photograph (A.32.4)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ from collections.abc import Callable
 
 from webapp.errors import Rejected
 from webapp.pipeline.convert import avif, bmp, gif, jpeg, jpeg2000, png, tiff, webp
+from webapp.pipeline.convert.icc import settle_profile
 from webapp.pipeline.convert.instance import Origin, native
 from webapp.pipeline.convert.jpeg_stream import read_jpeg
+from webapp.pipeline.convert.photograph import as_photograph
 from webapp.pipeline.convert.picture import Converted, Limits, Picture
 from webapp.pipeline.errors import ImageDamaged, UnsupportedImage
 from webapp.pipeline.recognise import Kind
 from webapp.pipeline.source import Buffer
 
-__all__ = ["Converted", "Limits", "convert", "convert_parts", "needs_decoding"]
+__all__ = [
+    "Converted",
+    "Limits",
+    "as_photograph",
+    "convert",
+    "convert_parts",
+    "needs_decoding",
+]
 
 Parts = tuple[list[Buffer], tuple[str, ...]]
 
@@ -63,9 +72,10 @@ def _convert(content: bytes, kind: Kind, origin: Origin, limits: Limits) -> Part
     if kind is Kind.JPEG:
         stream = read_jpeg(content)
         if jpeg.fits_baseline(stream) and stream.is_whole:
-            return jpeg.encapsulate(stream, limits, origin), ()
+            return jpeg.encapsulate(stream, limits, origin)
     decoder = _DECODERS.get(kind)
     if decoder is None:
         raise UnsupportedImage
     picture = decoder(content, limits)
+    settle_profile(picture)
     return native(picture, origin), tuple(picture.notes)

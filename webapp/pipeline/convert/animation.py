@@ -18,7 +18,7 @@ def decode(image: Image.Image, frames: int) -> Picture:
     A file that ends before its last frame is taken as far as it goes, with the note
     ``image-truncated``.
     """
-    picture = Picture([])
+    picture = Picture([], profile=image.info.get("icc_profile"))
     decoded: list[Samples] = []
     durations: list[int] = []
     for number in range(frames):

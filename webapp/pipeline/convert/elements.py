@@ -12,6 +12,7 @@ EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 IMPLEMENTATION_CLASS_UID = "2.25.221449303264170148372093527410369437"
 UNDEFINED_LENGTH = 0xFFFFFFFF
+PIXEL_DATA = 0x7FE00010
 
 Value = str | int | bytes
 Elements = dict[int, tuple[str, Value]]
@@ -51,6 +52,24 @@ def item_header(length: int) -> bytes:
 
 
 SEQUENCE_DELIMITER = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+
+
+def read_to_pixels(file: memoryview) -> tuple[Elements, int]:
+    """What :func:`file_head` and :func:`encode` wrote, values as bytes, and where Pixel Data is.
+
+    Only for the converter's own files: nothing is checked.
+    """
+    elements: Elements = {}
+    at = 132
+    while True:
+        group, number, vr = struct.unpack_from("<HH2s", file, at)
+        tag, name = group << 16 | number, vr.decode("ascii")
+        if tag == PIXEL_DATA:
+            return elements, at
+        form, start = ("<8xI", at + 12) if name in _LONG else ("<6xH", at + 8)
+        (length,) = struct.unpack_from(form, file, at)
+        elements[tag] = (name, bytes(file[start : start + length]))
+        at = start + length
 
 
 def _element(tag: int, vr: str, value: Value) -> bytes:

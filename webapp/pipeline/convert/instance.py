@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from webapp.pipeline.convert.elements import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     JPEG_BASELINE,
+    PIXEL_DATA,
     SEQUENCE_DELIMITER,
     UNDEFINED_LENGTH,
     Elements,
@@ -27,13 +28,12 @@ from webapp.pipeline.convert.layout import (
     lossy_elements,
     multiframe_elements,
     pixel_elements,
+    profile_elements,
     rescale_elements,
     resolution_elements,
 )
 from webapp.pipeline.convert.picture import Lossy, Picture, Resolution
 from webapp.pipeline.source import Buffer
-
-_PIXEL_DATA = 0x7FE00010
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +50,36 @@ class Origin:
     def uid(self, role: str) -> str:
         """A UUID-derived UID (PS3.5 section B.2) for ``role``."""
         own = self.content_digest if role == "instance" else b""
-        digest = bytearray(hashlib.sha256(role.encode() + b"\0" + self.group + own).digest()[:16])
-        digest[6] = digest[6] & 0x0F | 0x80  # a UUID of version 8 (RFC 9562), variant 1
-        digest[8] = digest[8] & 0x3F | 0x80
-        return f"2.25.{int.from_bytes(digest, 'big')}"
+        return uuid_derived_uid(hashlib.sha256(role.encode() + b"\0" + self.group + own).digest())
 
     def patient_id(self) -> str:
         return hashlib.sha256(b"patient\0" + self.group).hexdigest()[:16].upper()
 
 
+def uuid_derived_uid(digest: bytes) -> str:
+    """A UID of 16 bytes of a digest (PS3.5 section B.2)."""
+    uuid = bytearray(digest[:16])
+    uuid[6] = uuid[6] & 0x0F | 0x80  # a UUID of version 8 (RFC 9562), variant 1
+    uuid[8] = uuid[8] & 0x3F | 0x80
+    return f"2.25.{int.from_bytes(uuid, 'big')}"
+
+
 def encapsulated(
-    stream: Buffer, layout: Layout, lossy: Lossy, resolution: Resolution, origin: Origin
+    stream: Buffer,
+    layout: Layout,
+    lossy: Lossy,
+    resolution: Resolution,
+    profile: bytes | None,
+    origin: Origin,
 ) -> list[Buffer]:
     """One JPEG baseline frame as it is (PS3.5 section A.4.1), as parts of a file."""
     elements = _common(layout, origin, derived=True)
-    elements |= lossy_elements(layout, lossy) | resolution_elements(resolution, layout)
+    elements |= lossy_elements(layout, lossy) | resolution_elements(resolution)
+    elements |= profile_elements(profile)
     return [
         file_head(layout.sop_class_uid, origin.uid("instance"), JPEG_BASELINE),
         encode(elements),
-        header(_PIXEL_DATA, "OB", UNDEFINED_LENGTH),
+        header(PIXEL_DATA, "OB", UNDEFINED_LENGTH),
         item_header(0),
         item_header(len(stream) + len(stream) % 2),
         stream,
@@ -80,9 +91,9 @@ def encapsulated(
 def native(picture: Picture, origin: Origin) -> list[Buffer]:
     """Samples stored as they are, in Explicit VR Little Endian, as parts of a file."""
     layout = Layout.of(picture)
-    derived = bool(picture.notes) or picture.lossy is not None
-    elements = _common(layout, origin, derived=derived)
-    elements |= rescale_elements(picture) | resolution_elements(picture.resolution, layout)
+    elements = _common(layout, origin, derived=picture.is_derived)
+    elements |= rescale_elements(picture) | resolution_elements(picture.resolution)
+    elements |= profile_elements(picture.profile)
     if picture.lossy is not None:
         elements |= lossy_elements(layout, picture.lossy)
     if layout.is_multiframe:
@@ -91,7 +102,7 @@ def native(picture: Picture, origin: Origin) -> list[Buffer]:
     return [
         file_head(layout.sop_class_uid, origin.uid("instance"), EXPLICIT_VR_LITTLE_ENDIAN),
         encode(elements),
-        header(_PIXEL_DATA, "OW" if layout.bits_allocated > 8 else "OB", length + length % 2),
+        header(PIXEL_DATA, "OW" if layout.bits_allocated > 8 else "OB", length + length % 2),
         *(layout.bytes_of(frame) for frame in picture.frames),
         bytes(length % 2),
     ]

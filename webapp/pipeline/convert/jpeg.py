@@ -7,6 +7,7 @@ import numpy as np
 
 from webapp.pipeline.convert.checks import check_size
 from webapp.pipeline.convert.exif import UPRIGHT, turn_picture
+from webapp.pipeline.convert.icc import rebuilt_profile
 from webapp.pipeline.convert.instance import Origin, encapsulated
 from webapp.pipeline.convert.jpeg_stream import JpegStream, read_jpeg
 from webapp.pipeline.convert.layout import Layout
@@ -28,8 +29,10 @@ def fits_baseline(stream: JpegStream) -> bool:
     return stream.is_baseline and colours and stream.orientation == UPRIGHT
 
 
-def encapsulate(stream: JpegStream, limits: Limits, origin: Origin) -> list[Buffer]:
-    """The parts of a Part 10 file around the cleaned stream."""
+def encapsulate(
+    stream: JpegStream, limits: Limits, origin: Origin
+) -> tuple[list[Buffer], tuple[str, ...]]:
+    """The parts of a Part 10 file around the cleaned stream, and notes."""
     check_size(stream.columns, stream.rows, limits)
     grey = len(stream.components) == 1
     layout = Layout(
@@ -41,7 +44,10 @@ def encapsulate(stream: JpegStream, limits: Limits, origin: Origin) -> list[Buff
     )
     content = b"".join(stream.pieces)
     lossy = Lossy(len(content), JPEG_METHOD)
-    return encapsulated(content, layout, lossy, stream.resolution, origin)
+    raw = stream.profile
+    profile = rebuilt_profile(raw) if raw and not grey else None
+    parts = encapsulated(content, layout, lossy, stream.resolution, profile, origin)
+    return parts, ("icc-dropped",) if raw and not profile else ()
 
 
 def decode(content: bytes, limits: Limits) -> Picture:
@@ -56,6 +62,7 @@ def decode(content: bytes, limits: Limits) -> Picture:
     else:
         picture = _lossy(stream)
     picture.resolution = stream.resolution
+    picture.profile = stream.profile
     return turn_picture(picture, stream.orientation)
 
 

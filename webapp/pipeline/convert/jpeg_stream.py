@@ -54,9 +54,16 @@ class JpegStream:
     scanned: set[int] = field(default_factory=set)
     tables: set[tuple[str, int]] = field(default_factory=set)
     has_tables_for_all: bool = True
+    profile_pieces: dict[int, bytes] = field(default_factory=dict)
     entropy_bytes: int = 0
     is_complete: bool = False
     pieces: list[Buffer] = field(default_factory=list)
+
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile of all its segments (ISO 15076-1 annex B.4), None without any."""
+        pieces = self.profile_pieces
+        return b"".join(pieces[number] for number in sorted(pieces)) or None
 
     @property
     def is_baseline(self) -> bool:
@@ -159,6 +166,8 @@ class _Reader:
             self._jfif(bytes(payload[:14]))
         elif marker == 0xE1 and bytes(payload[:6]) == b"Exif\0\0":
             self._stream.orientation = exif.orientation(payload[6:])
+        elif marker == 0xE2 and bytes(payload[:12]) == b"ICC_PROFILE\0" and len(payload) > 14:
+            self._stream.profile_pieces.setdefault(payload[12], bytes(payload[14:]))
         elif marker == 0xEE and bytes(payload[:5]) == b"Adobe" and len(payload) >= 12:
             self._stream.adobe_transform = payload[11]
             self._carry(marker, bytes(payload[:12]))

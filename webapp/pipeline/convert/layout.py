@@ -146,7 +146,7 @@ def rescale_elements(picture: Picture) -> Elements:
     }
 
 
-def resolution_elements(resolution: Resolution, layout: Layout) -> Elements:
+def resolution_elements(resolution: Resolution) -> Elements:
     """Nominal Scanned Pixel Spacing (0018,2010): an image file's resolution is a scanner's
     or a program's word, never a measure within the patient."""
     if resolution.spacing:
@@ -154,6 +154,11 @@ def resolution_elements(resolution: Resolution, layout: Layout) -> Elements:
     if resolution.aspect:
         return {0x00280034: ("IS", _pair(*map(str, resolution.aspect)))}
     return {}
+
+
+def profile_elements(profile: bytes | None) -> Elements:
+    """ICC Profile module (PS3.3 C.11.15), a profile that was made safe."""
+    return {0x00282000: ("OB", profile)} if profile else {}
 
 
 def decimal_string(number: float) -> str:

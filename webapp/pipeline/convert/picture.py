@@ -29,7 +29,8 @@ class Converted:
 
     ``alpha-flattened``, ``cmyk-converted``, ``orientation-applied``, ``image-truncated``,
     ``colour-reduced-to-8-bit``, ``quantised-to-16-bit``, ``pages-padded``,
-    ``reduced-pages-dropped``, ``extra-channels-dropped``, ``colours-converted``.
+    ``reduced-pages-dropped``, ``extra-channels-dropped``, ``colours-converted``,
+    ``icc-dropped``.
     """
 
     content: bytes
@@ -79,7 +80,8 @@ class Picture:
     """One or more frames of one shape and sample type.
 
     ``durations``: milliseconds of each frame of a moving picture; None for pages.
-    ``notes``: see :class:`Converted`; any of them makes Image Type say DERIVED.
+    ``notes``: see :class:`Converted`. ``profile``: the ICC profile of the file, until
+    :func:`~webapp.pipeline.convert.icc.settle_profile` has made it safe.
     """
 
     frames: Sequence[Samples]
@@ -88,6 +90,12 @@ class Picture:
     resolution: Resolution = field(default_factory=Resolution)
     durations: Sequence[int] | None = None
     rescale: Rescale | None = None
+    profile: bytes | None = None
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the samples are no longer those that the file's maker had."""
+        return self.lossy is not None or bool(set(self.notes) - {"icc-dropped"})
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ def _chunks(content: memoryview) -> dict[bytes, bytes]:
 def _decode_16_bit(content: bytes) -> Picture:
     """libpng through imagecodecs: Pillow would hand on 8 of the 16 bits in colour."""
     samples = np.squeeze(imagecodecs.png_decode(content))
-    picture = Picture([])
+    picture = Picture([], profile=open_image(content, "PNG").info.get("icc_profile"))
     if samples.ndim == 3 and samples.shape[2] in (2, 4):
         colours = samples[..., 0] if samples.shape[2] == 2 else samples[..., :3]
         samples = flatten(colours, samples[..., -1], picture)

@@ -29,7 +29,7 @@ def open_image(content: bytes, *formats: str) -> Image.Image:
 
 def decode_image(image: Image.Image) -> Picture:
     """The image's current frame as 8-bit grey or RGB."""
-    picture = Picture([])
+    picture = Picture([], profile=image.info.get("icc_profile"))
     picture.frames = [samples_of(image, picture)]
     return picture
 

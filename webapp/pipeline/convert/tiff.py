@@ -28,6 +28,7 @@ from webapp.pipeline.convert.tiff_colours import needs_conversion, to_grey_or_rg
 from webapp.pipeline.errors import ImageDamaged, ImageTooLarge
 
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _ORIENTATION = 282, 283, 296, 274
+_ICC_PROFILE = 34675
 _JPEG = frozenset((6, 7, 34892))
 _JPEG_2000 = frozenset((33003, 33004, 33005, 34712))
 _OTHER_LOSSY = frozenset((34927, 50001, 50002, 52546))
@@ -42,6 +43,7 @@ def decode(content: bytes, limits: Limits) -> Picture:
         _check(pages, limits)
         frames = [frame for page in pages for frame in _frames_of(page, content, picture)]
         picture.lossy = _lossy_history(pages)
+        picture.profile = _profile(pages)
         picture.resolution = _resolution(pages[0])
         if _orientation(pages[0]) >= 5:
             picture.resolution = picture.resolution.turned()
@@ -138,6 +140,14 @@ def _is_irreversible(page: TiffPage) -> bool:
     handle = page.parent.filehandle
     handle.seek(page.dataoffsets[0])
     return is_irreversible(memoryview(handle.read(min(page.databytecounts[0], 4096))))
+
+
+def _profile(pages: Sequence[TiffPage]) -> bytes | None:
+    """Of the first page; where another page has another one, something that is no profile."""
+    profiles = [page.tags.valueof(_ICC_PROFILE) for page in pages]
+    if any(profile != profiles[0] for profile in profiles):
+        return b""
+    return bytes(profiles[0]) if profiles[0] else None
 
 
 def _resolution(page: TiffPage) -> Resolution:

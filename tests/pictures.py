@@ -165,6 +165,21 @@ _JPEG = [
     Variant("JPEG progressive", lambda: jpeg(progressive=True), seen, lossy=True),
     Variant("JPEG coded as RGB", lambda: jpeg(keep_rgb=True), seen, lossy=True),
     Variant("JPEG CMYK", lambda: jpeg(mode="CMYK"), seen, ("cmyk-converted",), lossy=True),
+    Variant("JPEG YCCK", lambda: _ycck_jpeg(), seen, ("cmyk-converted",), lossy=True),
+    Variant(
+        "JPEG cut short",
+        lambda: cut_jpeg(),
+        lambda c: seen(c + b"\xff\xd9"),
+        ("image-truncated",),
+        lossy=True,
+    ),
+    Variant(
+        "JPEG progressive, cut short",
+        lambda: cut_jpeg(progressive=True),
+        lambda c: seen(c + b"\xff\xd9"),
+        ("image-truncated",),
+        lossy=True,
+    ),
     Variant(
         "JPEG turned by EXIF",
         lambda: turned_jpeg(6),
@@ -186,6 +201,30 @@ _JPEG = [
     Variant("JPEG lossless, 16 bits", lambda: imagecodecs.ljpeg_encode(GREY_16), GREY_16),
     Variant("JPEG-LS, 16 bits", lambda: imagecodecs.jpegls_encode(GREY_16), GREY_16),
 ]
+
+
+def _ycck_jpeg() -> bytes:
+    """Inks as Adobe writes them: inverted, and three of them as YCbCr."""
+    inks = 255 - np.asarray(Image.fromarray(COLOUR).convert("CMYK"))
+    return bytes(imagecodecs.jpeg_encode(inks, 90, colorspace="CMYK", outcolorspace="YCCK"))
+
+
+def cut_jpeg(**how: Any) -> bytes:
+    """Without its last quarter."""
+    content = jpeg(**how)
+    return content[: len(content) * 3 // 4]
+
+
+def jpeg_2000(profile: bytes) -> bytes:
+    """A file whose colours are told by a profile instead of a number."""
+    content = save(COLOUR, "JPEG2000")
+    at, end = content.index(b"colr") - 4, content.index(b"jp2c") - 4
+    colours = b"colr\2\0\0" + profile
+    boxes = content[content.index(b"ihdr") - 4 : at]
+    header = b"jp2h" + boxes + struct.pack(">I", len(colours) + 4) + colours
+    start = content.index(b"jp2h") - 4
+    return content[:start] + struct.pack(">I", len(header) + 4) + header + content[end:]
+
 
 _TRANSPARENT = np.dstack([COLOUR, ALPHA])
 _GREY_ALPHA_16 = np.dstack([GREY_16, ALPHA.astype(np.uint16) * 257])
@@ -419,6 +458,7 @@ _OTHERS = [
         lambda: imagecodecs.jpeg2k_encode(COLOUR_16, level=0, codecformat="J2K"),
         COLOUR_16,
     ),
+    Variant("JPEG 2000 with a colour profile", lambda: jpeg_2000(SRGB), COLOUR),
     Variant(
         "JPEG 2000 irreversible",
         lambda: save(COLOUR, "JPEG2000", irreversible=True, quality_layers=[8]),

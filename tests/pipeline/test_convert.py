@@ -13,7 +13,8 @@ from pydicom.pixels import pixel_array
 
 from tests import pictures
 from tests.pictures import VARIANTS, Variant
-from webapp.pipeline.convert import Converted, Limits, convert, needs_decoding
+from tests.pipeline.deidentifying import output
+from webapp.pipeline.convert import Converted, Limits, as_photograph, convert, needs_decoding
 from webapp.pipeline.recognise import HEAD_LENGTH, recognise
 
 LIMITS = Limits(max_pixels=100_000_000)
@@ -65,6 +66,29 @@ def test_dciodvfy_finds_no_error(variant: Variant, tmp_path: Path) -> None:
 
     assert [line for line in done.stderr.splitlines() if line.startswith("Error")] == []
     assert "Image" in done.stderr
+
+
+UNKNOWN_OF_A_PICTURE = ("StudyDate", "StudyTime", "StudyID", "Laterality")
+
+
+@every_variant
+def test_dciodvfy_warns_only_of_what_no_picture_knows(variant: Variant, tmp_path: Path) -> None:
+    content = converted(variant.make()).content
+    photograph = b"".join(as_photograph(content))
+
+    lines = [
+        *warnings_of(output(content), tmp_path / "capture"),
+        *warnings_of(output(photograph), tmp_path / "photograph"),
+    ]
+    assert all(line.startswith("Warning") for line in lines)
+    assert all(line.split("</")[1].startswith(UNKNOWN_OF_A_PICTURE) for line in lines)
+
+
+def warnings_of(content: bytes, file: Path) -> list[str]:
+    """What dciodvfy says, but for the name of the IOD."""
+    file.write_bytes(content)
+    done = subprocess.run(["dciodvfy", "-new", file], capture_output=True, text=True, check=False)
+    return [line for line in done.stderr.splitlines() if not line.endswith("Image")]
 
 
 @every_variant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "PNG animated": lambda icc: pictures.moving("PNG", [100] * 4, icc_profile=icc),
     "TIFF": lambda icc: pictures.save(pictures.COLOUR, "TIFF", icc_profile=icc),
     "WebP": lambda icc: pictures.save(pictures.COLOUR, "WEBP", icc_profile=icc),
+    "JPEG 2000": pictures.jpeg_2000,
     "AVIF": lambda icc: pictures.save(pictures.COLOUR, "AVIF", icc_profile=icc),
 }
 every_encoder = pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
@@ -197,6 +199,30 @@ def test_a_dropped_profile_alone_does_not_make_samples_derived() -> None:
     result = converted(pictures.save(pictures.GREY, "PNG", icc_profile=SRGB))
 
     assert dataset_of(result.content).ImageType == ["ORIGINAL", "SECONDARY"]
+
+
+def png_with(chunk: bytes) -> bytes:
+    return pictures.png(pictures.COLOUR, 8, 2, (b"iCCP", b"name\0\0" + chunk))
+
+
+def test_a_profile_of_megabytes_is_no_damage() -> None:
+    filling = np.random.default_rng(3).bytes(3 << 20)
+
+    result = converted(png_with(zlib.compress(SRGB + filling)))
+
+    assert result.notes == ()
+
+
+def test_a_profile_that_cannot_be_inflated_is_dropped_and_noted() -> None:
+    assert converted(png_with(b"no zlib")).notes == ("icc-dropped",)
+
+
+def test_a_profile_of_16_bit_colours_is_carried() -> None:
+    chunk = (b"iCCP", b"name\0\0" + zlib.compress(SRGB))
+
+    result = converted(pictures.png(pictures.COLOUR_16, 16, 2, chunk))
+
+    assert dataset_of(result.content).ICCProfile[:128] == rebuilt_profile(SRGB)[:128]  # type: ignore[index]
 
 
 def test_pages_of_different_profiles_carry_none() -> None:

@@ -29,6 +29,7 @@ def decode(content: bytes, limits: Limits) -> Picture:
         picture = decode_image(open_image(content, "JPEG2000"))
     else:
         picture = _picture(np.asarray(imagecodecs.jpeg2k_decode(content)))
+    picture.profile = _profile(memoryview(content))
     if is_irreversible(stream):
         picture.lossy = Lossy(len(content), JPEG_2000_METHOD)
     return picture
@@ -39,6 +40,23 @@ def _codestream(content: memoryview) -> memoryview:
     if start < 0 or start + 43 > len(content):
         raise ImageDamaged
     return content[start:]
+
+
+def _profile(content: memoryview) -> bytes | None:
+    """The ICC profile of the Colour Specification box (section I.5.3.3), where that has one."""
+    colours = _box(_box(content, b"jp2h"), b"colr")
+    return bytes(colours[3:]) if bytes(colours[:1]) in (b"\2", b"\3") else None
+
+
+def _box(content: memoryview, name: bytes) -> memoryview:
+    """What the first box ``name`` holds (section I.4); nothing where there is none."""
+    at = 0
+    while at + 8 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, at)
+        if kind == name:
+            return content[at + 8 : at + length]
+        at += max(8, length)
+    return content[:0]
 
 
 def is_irreversible(stream: memoryview) -> bool:

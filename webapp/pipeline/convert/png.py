@@ -6,6 +6,7 @@ import struct
 
 import imagecodecs
 import numpy as np
+from PIL import PngImagePlugin
 
 from webapp.pipeline.convert import animation, exif
 from webapp.pipeline.convert.checks import check_size
@@ -15,9 +16,12 @@ from webapp.pipeline.convert.resolution import MM_PER_INCH, from_dpi, from_ratio
 from webapp.pipeline.convert.stills import decode_image, flatten, open_image
 from webapp.pipeline.errors import ImageDamaged
 
+# Pillow takes more than a megabyte of a profile or of texts, once inflated, for an attack.
+PngImagePlugin.MAX_TEXT_CHUNK = 1 << 24
+
 _SIGNATURE_LENGTH = 8
 _METRE = 1
-_BEFORE_PIXELS = frozenset((b"IHDR", b"pHYs", b"acTL", b"eXIf", b"tRNS"))
+_BEFORE_PIXELS = frozenset((b"IHDR", b"pHYs", b"acTL", b"eXIf", b"tRNS", b"iCCP"))
 
 
 def decode(content: bytes, limits: Limits) -> Picture:
@@ -32,6 +36,8 @@ def decode(content: bytes, limits: Limits) -> Picture:
         picture = _decode_16_bit(content)
     else:
         picture = decode_image(open_image(content, "PNG"))
+    if b"iCCP" in chunks and picture.profile is None:
+        picture.profile = b""  # one that cannot be inflated
     picture.resolution = _resolution(chunks.get(b"pHYs", b""))
     return turn_picture(picture, exif.orientation(chunks.get(b"eXIf", b"")))
 

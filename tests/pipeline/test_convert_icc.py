@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import subprocess
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,20 @@ def test_what_is_no_profile_of_rgb_by_a_matrix_is_dropped(profile: bytes) -> Non
 
 def test_a_profile_with_tables_is_dropped() -> None:
     assert rebuilt_profile(SRGB.replace(b"dmnd", b"A2B0").replace(b"chrm", b"A2B0")) is None
+
+
+def test_tags_that_each_claim_the_whole_profile_take_no_memory() -> None:
+    size = 8 << 20
+    tags = b"".join(struct.pack(">4sII", b"t%03d" % n, 128, size - 128) for n in range(100))
+    profile = struct.pack(">I", size) + SRGB[4:128] + struct.pack(">I", 100) + tags
+    profile = profile.ljust(size, b"\0")
+    tracemalloc.start()
+
+    rebuilt_profile(profile)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 << 20
 
 
 def test_any_damage_to_a_profile_is_survived() -> None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from webapp.pipeline.convert.picture import Picture
 
 _HEADER, _MOST_TAGS, _LONGEST_CURVE = 128, 100, 4096
+_LONGEST_DATA = 12 + 2 * _LONGEST_CURVE
 _TAG = struct.Struct(">4sII")
 _CLASSES = (b"mntr", b"scnr", b"spac")
 _TABLES = frozenset((b"A2B0", b"A2B1", b"A2B2", b"D2B0", b"D2B1", b"D2B2", b"D2B3"))
@@ -53,7 +54,8 @@ def _is_matrix_profile(profile: bytes) -> bool:
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
-    """The first tag of each name whose data lies within the profile."""
+    """The first tag of each name whose data lies within the profile, no longer than any curve:
+    a hundred tags may each claim all of it."""
     size = min(int.from_bytes(profile[:4], "big"), len(profile))
     count = int.from_bytes(profile[_HEADER : _HEADER + 4], "big")
     table = profile[_HEADER + 4 : min(size, _HEADER + 4 + _TAG.size * min(count, _MOST_TAGS))]
@@ -61,7 +63,7 @@ def _tags(profile: bytes) -> dict[bytes, bytes]:
     for at in range(0, len(table) - _TAG.size + 1, _TAG.size):
         name, offset, length = _TAG.unpack_from(table, at)
         if offset >= _HEADER and offset + length <= size:
-            tags.setdefault(name, profile[offset : offset + length])
+            tags.setdefault(name, profile[offset : offset + min(length, _LONGEST_DATA)])
     return tags
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import count as counted
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bench.end_to_end.corpus import samples
 
@@ -49,6 +49,15 @@ class Run:
         return sorted(self.seconds)[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
 
 
+class Share(NamedTuple):
+    """What one process did: seconds a file, its CPU, and from when to when (monotonic)."""
+
+    seconds: list[float]
+    cpu: float
+    began: float
+    ended: float
+
+
 def drive(target: Target, kind: str, files: int, clients: int, first: int) -> Run:
     """Send ``files`` copies, numbered from ``first``, from as many clients; fetch each back.
 
@@ -56,22 +65,20 @@ def drive(target: Target, kind: str, files: int, clients: int, first: int) -> Ru
         RuntimeError: the server answered something else than it should.
     """
     processes = min(PROCESSES, clients)
-    share = files // processes
+    each = files // processes
     with ProcessPoolExecutor(processes) as pool:
         jobs = [
-            pool.submit(_process, target, kind, share, clients // processes, first + n * share)
+            pool.submit(_process, target, kind, each, clients // processes, first + n * each)
             for n in range(processes)
         ]
         found = [job.result() for job in jobs]
-    began, ended = min(one[2] for one in found), max(one[3] for one in found)
-    seconds = tuple(second for one in found for second in one[0])
+    wall = max(share.ended for share in found) - min(share.began for share in found)
+    seconds = tuple(second for share in found for second in share.seconds)
     size = len(samples()[kind].content)
-    return Run(seconds, ended - began, sum(one[1] for one in found), len(seconds) * size / 1e6)
+    return Run(seconds, wall, sum(share.cpu for share in found), len(seconds) * size / 1e6)
 
 
-def _process(
-    target: Target, kind: str, files: int, clients: int, first: int
-) -> tuple[list[float], float, float, float]:
+def _process(target: Target, kind: str, files: int, clients: int, first: int) -> Share:
     sample, numbers, seconds = samples()[kind], counted(first), list[float]()
     last, failed = first + files, list[BaseException]()
 
@@ -96,7 +103,7 @@ def _process(
         thread.join()
     if failed:
         raise RuntimeError(f"a client of {target.server} ended early") from failed[0]
-    return seconds, _cpu() - before, began, time.monotonic()
+    return Share(seconds, _cpu() - before, began, time.monotonic())
 
 
 def _cpu() -> float:

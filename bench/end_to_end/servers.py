@@ -17,7 +17,7 @@ from tests import running, servers
 KEY = "benchmark-key-of-nobody-0123456789abcdef"
 PASSWORD = "a password of the benchmark alone"
 SUPERVISOR = [str(running.PYTHON), "-m", "webapp.supervisor"]
-NOTHING_LEFT_OUT = {"RATE_LIMITS": "on", "WEB_WORKERS": 2, "TASK_WORKERS": 1}
+PROCESSES = {"WEB_WORKERS": 2, "TASK_WORKERS": 1}
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def _ours(folder: Path, settings: dict[str, str]) -> Iterator[Target]:
         PORT=port,
         BOOTSTRAP_API_KEY=KEY,
         ADMIN_PASSWORD=PASSWORD,
-        **NOTHING_LEFT_OUT,
+        **PROCESSES,
         **settings,
     )
     started = running.Program(SUPERVISOR, program, env)

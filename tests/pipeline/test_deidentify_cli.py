@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -194,14 +193,29 @@ def test_copies_of_one_instance_are_each_written(tmp_path: Path, key: str) -> No
     assert len(list(target.rglob("*.dcm"))) == 20
 
 
+def test_files_of_the_same_uid_are_numbered_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.dcm", "b.dcm", "c.dcm"):
+        (source / name).write_bytes(ct().encode())
+
+    run(source, target)
+
+    endings = {line["source"]: str(line["output"]).rpartition("-")[2] for line in manifest(target)}
+    assert (endings["b.dcm"], endings["c.dcm"]) == ("2.dcm", "3.dcm")
+
+
 def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, target = tmp_path / "in.dcm", tmp_path / "out.dcm"
     file.write_bytes(ct().encode())
-    monkeypatch.setattr(
-        cli.os, "writev", lambda descriptor, pieces: os.write(descriptor, pieces[0][:5])
-    )
+
+    class Slow(io.FileIO):
+        def write(self, content: bytes | memoryview) -> int:  # type: ignore[override]
+            return super().write(content[:5])
+
+    monkeypatch.setattr(cli, "FileIO", Slow)
 
     job = cli.Job(cli.parse_profile("basic"), cli.Pseudonyms(SECRET))
     job.run(file, "in.dcm", target, None)

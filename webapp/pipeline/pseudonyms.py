@@ -15,6 +15,8 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from webapp.pipeline.uids import uuid_derived_uid
+
 SECRET_LENGTH = 32
 """Bytes of an owner's pseudonym secret."""
 
@@ -38,10 +40,7 @@ class Pseudonyms:
 
     def _uid(self, original: str) -> str:
         """A UID under ``2.25`` (PS3.5 B.2) that stands for ``original``; at most 44 characters."""
-        digest = bytearray(self._mac("uid", original)[:16])
-        digest[6] = digest[6] & 0x0F | 0x80
-        digest[8] = digest[8] & 0x3F | 0x80
-        return f"2.25.{int.from_bytes(digest, 'big')}"
+        return uuid_derived_uid(self._mac("uid", original))
 
     def identifier(self, kind: str, value: str, length: int = 16) -> str:
         """An id of hexadecimal digits for ``value``, at most ``length`` (4-16) long.

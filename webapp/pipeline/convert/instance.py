@@ -34,6 +34,7 @@ from webapp.pipeline.convert.layout import (
 )
 from webapp.pipeline.convert.picture import Lossy, Picture, Resolution
 from webapp.pipeline.source import Buffer
+from webapp.pipeline.uids import uuid_derived_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,6 @@ class Origin:
 
     def patient_id(self) -> str:
         return hashlib.sha256(b"patient\0" + self.group).hexdigest()[:16].upper()
-
-
-def uuid_derived_uid(digest: bytes) -> str:
-    """A UID of 16 bytes of a digest (PS3.5 section B.2)."""
-    uuid = bytearray(digest[:16])
-    uuid[6] = uuid[6] & 0x0F | 0x80  # a UUID of version 8 (RFC 9562), variant 1
-    uuid[8] = uuid[8] & 0x3F | 0x80
-    return f"2.25.{int.from_bytes(uuid, 'big')}"
 
 
 def encapsulated(

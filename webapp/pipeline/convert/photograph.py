@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 
 from webapp.pipeline.convert.elements import Elements, Value, encode, file_head, read_to_pixels
-from webapp.pipeline.convert.instance import uuid_derived_uid
 from webapp.pipeline.convert.layout import SECONDARY_CAPTURE, resolution_elements
 from webapp.pipeline.convert.resolution import from_ratio
 from webapp.pipeline.source import Buffer
+from webapp.pipeline.uids import uuid_derived_uid
 
 VL_PHOTOGRAPHIC = "1.2.840.10008.5.1.4.1.1.77.1.4"
 

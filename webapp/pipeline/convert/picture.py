@@ -80,7 +80,8 @@ class Picture:
     """One or more frames of one shape and sample type.
 
     ``durations``: milliseconds of each frame of a moving picture; None for pages.
-    ``notes``: see :class:`Converted`. ``profile``: the ICC profile of the file, until
+    ``notes``: see :class:`Converted`. ``profile``: the ICC profile of the file, empty
+    where it has one that cannot be read, until
     :func:`~webapp.pipeline.convert.icc.settle_profile` has made it safe.
     """
 

@@ -13,11 +13,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from io import FileIO
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple, TextIO
 
 from webapp.errors import Rejected
@@ -37,12 +35,6 @@ ALL_WRITTEN, SOME_NOT, MISUSED = 0, 1, 2
 
 IN_MEMORY = 1 << 25
 """Files up to 32 MiB are read at once; larger ones are read by position."""
-
-AT_ONCE = 2
-"""Files worked on at once: one is read or written while the other is de-identified."""
-
-WRITTEN_AT_ONCE, IOV_MAX = 1 << 22, 1024
-"""Bytes, and slices, that one call to the system writes at most."""
 
 FRESH_KEY = (
     "No --key-file: a fresh random key was used and is now gone. Files of one patient stay "
@@ -83,51 +75,41 @@ class Job:
 
     profile: DeidentificationProfile
     pseudonyms: Pseudonyms
-    taken: dict[str, int] = field(default_factory=dict)
-    lock: Lock = field(default_factory=Lock)
+    taken: dict[Path, int] = field(default_factory=dict)
 
     def run(self, file: Path, name: str, target: Path, folder: Path | None) -> Line:
         """De-identify ``file`` into ``target``, or under ``folder`` by its new UIDs."""
         try:
-            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return self._run(descriptor, name, target, folder)
-            finally:
-                os.close(descriptor)
+            with file.open("rb") as stream:
+                source = _source(stream.fileno())
+                if not recognise(source.read(0, HEAD_LENGTH)).is_dicom:
+                    return Line(name, "refused", code="not-dicom")
+                done = deidentify(source, self.profile, self.pseudonyms)
+                return self._kept(done, name, target, folder)
         except Rejected as refusal:
             return Line(name, "refused", code=refusal.code)
         except OSError as error:
             return Line(name, "refused", code=f"unreadable-{error.errno}")
 
-    def _run(self, descriptor: int, name: str, target: Path, folder: Path | None) -> Line:
-        source = _source(descriptor)
-        if not recognise(source.read(0, HEAD_LENGTH)).is_dicom:
-            return Line(name, "refused", code="not-dicom")
-        done = deidentify(source, self.profile, self.pseudonyms)
-        return self._kept(done, name, target, folder)
-
     def _kept(self, done: Deidentified, name: str, target: Path, folder: Path | None) -> Line:
         survivors = verify(done)
         if survivors:
             return Line(name, "held", survivors=survivors, report=done.report.as_dict())
-        shown = target.name if folder is None else self._free(folder, _path_of(done))
-        write(done, str(target) if folder is None else os.path.join(folder, shown))
+        if folder is not None:
+            target = self._free(folder / _path_of(done))
+        write(done, target)
+        shown = str(target.relative_to(folder)) if folder else target.name
         uid = done.instance.sop_instance_uid
         return Line(name, "written", shown, "", (), uid, done.report.as_dict())
 
-    def _free(self, folder: Path, path: str) -> str:
-        """``path`` below ``folder``, or the first ``path-2``, ``path-3`` not taken.
-
-        UIDs do come twice.
-        """
-        stem, extension = os.path.splitext(path)
-        with self.lock:
-            number = self.taken.get(path, 0) + 1
-            candidate = path if number == 1 else f"{stem}-{number}{extension}"
-            while os.path.exists(os.path.join(folder, candidate)):
-                number += 1
-                candidate = f"{stem}-{number}{extension}"
-            self.taken[path] = number
+    def _free(self, path: Path) -> Path:
+        """``path``, or the first ``path-2``, ``path-3`` not taken: UIDs do come twice."""
+        number = self.taken.get(path, 0) + 1
+        candidate = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        while candidate.exists():
+            number += 1
+            candidate = path.with_stem(f"{path.stem}-{number}")
+        self.taken[path] = number
         return candidate
 
 
@@ -148,41 +130,26 @@ def main(arguments: Sequence[str], errors: TextIO = sys.stderr) -> int:
     return _folder(job, source, target, errors) if source.is_dir() else _one(job, source, target)
 
 
-def write(done: Deidentified, target: str) -> None:
+def write(done: Deidentified, target: Path) -> None:
     """Write the output whole or not at all: under another name first, then renamed."""
     unfinished = f"{target}.part"
     try:
         descriptor = _opened(unfinished)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _opened(unfinished)
     try:
-        try:
-            for pieces in _gathered(done.output):
-                _write_all(descriptor, pieces)
-        finally:
-            os.close(descriptor)
+        with FileIO(descriptor, "wb") as stream:
+            for piece in _pieces(done.output):
+                _write_all(stream, piece)
         os.replace(unfinished, target)
     except BaseException:
         os.unlink(unfinished)
         raise
 
 
-def _gathered(output: PartsSource) -> Iterator[list[Buffer]]:
-    """The output in order, nothing joined: as many slices at once as one call may write."""
-    pieces, size = list[Buffer](), 0
-    for piece in _pieces(output):
-        pieces.append(piece)
-        size += len(piece)
-        if size >= WRITTEN_AT_ONCE or len(pieces) == IOV_MAX:
-            yield pieces
-            pieces, size = [], 0
-    if pieces:
-        yield pieces
-
-
 def _pieces(output: PartsSource) -> Iterator[Buffer]:
-    """Slices of memory, or of the file a part at a time."""
+    """The output in order, nothing joined: slices of memory, or of the file a part at a time."""
     for part in output.parts:
         if isinstance(part, Span):
             yield from chunks(PartsSource(output.source, [part]))
@@ -190,18 +157,14 @@ def _pieces(output: PartsSource) -> Iterator[Buffer]:
             yield part
 
 
-def _write_all(descriptor: int, pieces: list[Buffer]) -> None:
-    """A disk that is nearly full takes a part only: the rest, until it says why."""
-    written = os.writev(descriptor, pieces)
-    for piece in pieces:
-        left = memoryview(piece)[written:]
-        written = max(0, written - len(piece))
-        while left:
-            left = left[os.write(descriptor, left) :]
+def _write_all(stream: FileIO, content: Buffer) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[stream.write(left) :]
 
 
 def _opened(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
 
 
 def _one(job: Job, source: Path, target: Path) -> int:
@@ -216,12 +179,9 @@ def _folder(job: Job, source: Path, target: Path, errors: TextIO) -> int:
     target.mkdir(parents=True, exist_ok=True)
     files = list(_files(source, target))
     counts = {"written": 0, "refused": 0, "held": 0}
-    with (
-        (target / "manifest.jsonl").open("w", encoding="utf-8") as manifest,
-        ThreadPoolExecutor(AT_ONCE) as threads,
-    ):
-        lines = threads.map(lambda f: job.run(f, os.path.relpath(f, source), target, target), files)
-        for number, line in enumerate(lines, 1):
+    with (target / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
+        for number, file in enumerate(files, 1):
+            line = job.run(file, str(file.relative_to(source)), target, target)
             counts[line.status] += 1
             print(json.dumps(line._asdict()), file=manifest)
             if number % 100 == 0 or number == len(files):
@@ -238,13 +198,12 @@ def _files(source: Path, target: Path) -> Iterator[Path]:
         yield from (here / n for n in sorted(names) if not (here / n).is_symlink())
 
 
-def _path_of(done: Deidentified) -> str:
+def _path_of(done: Deidentified) -> Path:
     instance = done.instance
-    study, series = _safe(instance.study_instance_uid), _safe(instance.series_instance_uid)
-    return os.path.join(study, series, f"{_safe(instance.sop_instance_uid)}.dcm")
+    folder = Path(_safe(instance.study_instance_uid)) / _safe(instance.series_instance_uid)
+    return folder / f"{_safe(instance.sop_instance_uid)}.dcm"
 
 
-@lru_cache(maxsize=1024)
 def _safe(uid: str) -> str:
     """A UID as a name: with Retain UIDs it is what came in, and may be no UID at all."""
     return "".join(c for c in uid[:64] if c.isdigit() or c == ".").strip(".") or "none"

@@ -8,7 +8,6 @@ written anew, under an implementation class UID of our own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from webapp.pipeline.deidentify.elements import (
     EXPLICIT_HEADER,
@@ -34,8 +33,6 @@ UNCOMPRESSED = frozenset(
 
 IMPLEMENTATION_CLASS_UID = "2.25.215461297735116279186239276436219823017"
 IMPLEMENTATION_VERSION = "DEIDENTIFY_1"
-
-GROUP_2 = b"\2\0"
 
 MOST_META = 1 << 20
 """Bytes of file meta information; no honest file comes near."""
@@ -75,23 +72,16 @@ def open_part10(source: Source) -> Opened:
 
 def write_part10(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
     """Preamble of zeros, prefix, and file meta information (PS3.10 7.1)."""
-    before, after = _around_instance(sop_class_uid, transfer_syntax_uid)
-    meta = before + _unless_empty(0x00020003, b"UI", sop_instance_uid) + after
+    elements = [
+        encode(0x00020001, b"OB", b"\0\1", True),
+        encode(0x00020002, b"UI", sop_class_uid.encode(), True),
+        encode(0x00020003, b"UI", sop_instance_uid.encode(), True),
+        encode(0x00020010, b"UI", transfer_syntax_uid.encode(), True),
+        encode(0x00020012, b"UI", IMPLEMENTATION_CLASS_UID.encode(), True),
+        encode(0x00020013, b"SH", IMPLEMENTATION_VERSION.encode(), True),
+    ]
+    meta = b"".join(element for element in elements if len(element) > EXPLICIT_HEADER.size)
     return bytes(128) + b"DICM" + encode(0x00020000, b"UL", LENGTH.pack(len(meta)), True) + meta
-
-
-@lru_cache(maxsize=256)
-def _around_instance(sop_class_uid: str, transfer_syntax_uid: str) -> tuple[bytes, bytes]:
-    """What stands before and behind the SOP Instance UID: the same for every file of a kind."""
-    before = encode(0x00020001, b"OB", b"\0\1", True)
-    before += _unless_empty(0x00020002, b"UI", sop_class_uid)
-    after = _unless_empty(0x00020010, b"UI", transfer_syntax_uid)
-    after += encode(0x00020012, b"UI", IMPLEMENTATION_CLASS_UID.encode(), True)
-    return before, after + encode(0x00020013, b"SH", IMPLEMENTATION_VERSION.encode(), True)
-
-
-def _unless_empty(tag: int, vr: bytes, value: str) -> bytes:
-    return encode(tag, vr, value.encode(), True) if value else b""
 
 
 def looks_explicit(head: bytes) -> bool:
@@ -105,7 +95,7 @@ def _meta(window: Window, pos: int) -> tuple[dict[int, str], int]:
     first = pos
     while pos + 8 <= window.size:
         head = window.get(pos, min(12, window.size - pos))
-        if not head.startswith(GROUP_2):
+        if head[:2] != b"\2\0":
             break
         number, value, length = _header(head)
         if pos + value + length > window.size or pos + length - first > MOST_META:
@@ -119,12 +109,11 @@ def _meta(window: Window, pos: int) -> tuple[dict[int, str], int]:
 
 def _header(head: bytes) -> tuple[int, int, int]:
     """Element number, where the value starts, and its length; VR or not."""
-    _, number, vr, length = EXPLICIT_HEADER.unpack_from(head)
-    flags = VRS.get(vr)
-    if flags is None:
+    if not looks_explicit(head):
         _, number, length = IMPLICIT_HEADER.unpack_from(head)
         return number, 8, length
-    if flags & LONG:
+    _, number, vr, length = EXPLICIT_HEADER.unpack_from(head)
+    if VRS[vr] & LONG:
         if len(head) < 12:
             raise DicomDamaged()
         return number, 12, LENGTH.unpack_from(head, 8)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,9 +24,6 @@ class Entry:
     depth: int
 
 
-FIELDS = tuple(Entry.__slots__)
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """The record of one de-identification; ``as_dict`` is what to store and show.
@@ -41,10 +39,7 @@ class Report:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """One entry for each attribute and action, by tag."""
-        return tuple(
-            Entry(*_named(tag), code, count, depth)
-            for tag, code, count, depth in sorted(self.counts)
-        )
+        return tuple(Entry(*row) for row in self._rows())
 
     def as_dict(self) -> dict[str, object]:
         """The report in terms of JSON."""
@@ -52,11 +47,13 @@ class Report:
             "profile": self.profile,
             "edition": self.edition,
             "notes": list(self.notes),
-            "actions": [
-                dict(zip(FIELDS, (*_named(tag), code, count, depth), strict=True))
-                for tag, code, count, depth in sorted(self.counts)
-            ],
+            "actions": [dict(zip(Entry.__slots__, row, strict=True)) for row in self._rows()],
         }
+
+    def _rows(self) -> Iterator[tuple[str, str, str, int, int]]:
+        """The fields of each entry, by tag."""
+        for tag, code, count, depth in sorted(self.counts):
+            yield (*_named(tag), code, count, depth)
 
 
 @lru_cache(maxsize=4096)
@@ -88,5 +85,5 @@ class Tally:
 
     def report(self, profile: str) -> Report:
         """Everything counted, by attribute and action."""
-        counts = [(tag, code, count, depth) for (tag, code), (count, depth) in self._counts.items()]
+        counts = ((tag, code, count, depth) for (tag, code), (count, depth) in self._counts.items())
         return Report(profile, EDITION, tuple(counts), tuple(self.notes))

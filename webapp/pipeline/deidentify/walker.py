@@ -138,17 +138,15 @@ class Walker:
         private, top = self.plan.private, place.parent is None
         watch = self.inserts[-1][0] if top and self.inserts else ABOVE
         buffer, base, last, gone, count = window.buffer, window.start, -1, 0, 0
-        held = len(buffer) - 12
         while pos < end:
             at, count = pos - base, count + 1
-            if at > held:
+            if at + 12 > len(buffer):
                 if end - pos < 8:
                     break
                 if count > MOST_ELEMENTS:
                     raise DicomDamaged()
                 at = self.need(pos, min(12, end - pos))
                 buffer, base = window.buffer, window.start
-                held = len(buffer) - 12
             value = pos + 8
             if explicit:
                 group, number, vr, length = EXPLICIT_HEADER.unpack_from(buffer, at)
@@ -183,18 +181,15 @@ class Walker:
             elif length == UNDEFINED or vr == b"SQ" or vr == b"UN":
                 pos = self.nested(rule, Element(tag, vr, flags, pos, value, stop, place), end)
                 buffer, base = window.buffer, window.start
-                held = len(buffer) - 12
             elif stop > end:
                 break
             elif rule.unseen:
-                if self.run < pos:
-                    self.flush(pos)
+                self.flush(pos)
                 self.run = pos = stop
                 self.count(rule, place.depth)
             else:
                 self.handle(rule, Element(tag, vr, flags, pos, value, stop, place))
                 buffer, base, pos = window.buffer, window.start, stop
-                held = len(buffer) - 12
             last = tag
         if gone:
             self.count_private(gone, place.depth)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from tests.pipeline.deidentifying import SECRET, output
 from tests.pipeline.encoding import EXPLICIT_LITTLE, ct
-from webapp.pipeline.deidentify import cli
+from webapp.pipeline.deidentify import cli, files
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_the_manifest_says_what_became_of_each_file_and_no_value(tmp_path: Path,
 
 
 def test_a_survivor_holds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "verify", lambda done: ("PatientName",))
+    monkeypatch.setattr(files, "verify", lambda done: ("PatientName",))
     place = folder(tmp_path)
 
     code, _ = run(place, tmp_path / "out")
@@ -92,7 +94,7 @@ def test_nothing_half_written_stays_when_the_disk_is_full(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli, "_write_all", full)
+    monkeypatch.setattr(files, "_write_all", full)
 
     code, _ = run(folder(tmp_path), tmp_path / "out", "--key-file", key)
 
@@ -157,7 +159,7 @@ def test_an_output_folder_inside_the_input_is_not_walked(tmp_path: Path, key: st
 def test_a_large_file_is_read_by_position(
     tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "IN_MEMORY", 0)
+    monkeypatch.setattr(files, "IN_MEMORY", 0)
     (tmp_path / "in.dcm").write_bytes(ct().encode())
 
     run(tmp_path / "in.dcm", tmp_path / "out.dcm", "--key-file", key)
@@ -205,6 +207,41 @@ def test_files_of_the_same_uid_are_numbered_in_the_order_of_their_paths(tmp_path
     assert (endings["b.dcm"], endings["c.dcm"]) == ("2.dcm", "3.dcm")
 
 
+def many(place: Path) -> Path:
+    """More copies of one instance, and a file that is none, than one process takes at once."""
+    place.mkdir()
+    for number in range(2 * cli.HANDED_OVER):
+        (place / f"{number:02}.dcm").write_bytes(ct().encode())
+    (place / "notes.txt").write_text("Ann Roe was here")
+    return place
+
+
+def test_two_processes_write_what_one_writes(tmp_path: Path, key: str) -> None:
+    source = many(tmp_path / "in")
+
+    for jobs in (1, 2):
+        run(source, tmp_path / str(jobs), "--key-file", key, "--jobs", jobs)
+
+    assert manifest(tmp_path / "1") == manifest(tmp_path / "2")
+    one, two = (sorted((tmp_path / jobs).rglob("*.dcm")) for jobs in "12")
+    assert [file.read_bytes() for file in one] == [file.read_bytes() for file in two]
+    assert len(one) == 2 * cli.HANDED_OVER
+
+
+def test_a_process_that_is_killed_is_told_and_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(files, "verify", killed)
+
+    code, told = run(many(tmp_path / "in"), tmp_path / "out", "--jobs", 2)
+
+    assert (code, cli.KILLED in told) == (1, True)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["manifest.jsonl"]
+
+
 def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,9 +252,9 @@ def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_file(
         def write(self, content: bytes | memoryview) -> int:  # type: ignore[override]
             return super().write(content[:5])
 
-    monkeypatch.setattr(cli, "FileIO", Slow)
+    monkeypatch.setattr(files, "FileIO", Slow)
 
-    job = cli.Job(cli.parse_profile("basic"), cli.Pseudonyms(SECRET))
-    job.run(file, "in.dcm", target, None)
+    job = cli.Job(cli.parse_profile("basic"), SECRET)
+    job.run(str(file), "in.dcm", str(target))
 
     assert target.read_bytes() == output(ct())

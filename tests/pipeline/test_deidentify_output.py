@@ -193,6 +193,32 @@ def test_nothing_is_deleted_that_the_profile_keeps(name: str) -> None:
     assert lost == []
 
 
+def test_a_flood_of_strange_tags_is_forgotten_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is remembered of headers is bounded: with room for none, the same comes out."""
+    before = output(ct())
+    monkeypatch.setattr("webapp.pipeline.deidentify.rules.MOST_STEPS", 1)
+    plan = Plan(parse_profile("basic"), None)
+    steps = plan.rules().steps(True, False)
+
+    for number in range(0x1001, 0x1101):
+        steps[number.to_bytes(2, "little") * 2 + b"LO"]
+
+    assert len(steps) == 1
+    assert output(ct()) == before
+
+
+def test_a_step_is_known_by_tag_and_vr_together() -> None:
+    """The same attribute under a longer VR has a longer header, and is looked at."""
+    steps = Plan(parse_profile("basic"), None).rules().steps(True, False)
+    rows = b"\x28\0\x34\0"
+
+    assert (steps[rows + b"IS"].ahead, steps[rows + b"IS"].passed) == (8, True)
+    assert (steps[rows + b"UN"].ahead, steps[rows + b"UN"].passed) == (12, False)
+    assert steps[rows + b"??"].ahead == 0
+
+
 def every_unlisted() -> File:
     """A CT with a value in every registered attribute that no rule names, sequences apart."""
     values = {"US": b"\1\0", "SS": b"\1\0", "UL": bytes(4), "SL": bytes(4), "FL": bytes(4)}

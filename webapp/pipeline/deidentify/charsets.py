@@ -17,6 +17,8 @@ ESCAPE = b"\x1b"
 MOST_ESCAPES = 10_000
 """Escape sequences of one value; a page of Japanese has some hundred."""
 
+OTHERWISE = re.compile("^ISO[-_ ]IR[-_ ]")
+
 DELIMITERS = set(b"\r\n\t\f\\^=")
 """Bytes after which the first character set holds again (PS3.5 6.1.2.5.3)."""
 
@@ -55,6 +57,8 @@ def _encodings(terms: list[str]) -> list[str]:
 
     Some writers spell ``ISO IR 100`` or ``ISO-IR 100``.
     """
-    spelled = (re.sub("^ISO[-_ ]IR[-_ ]", "ISO_IR ", term) for term in terms)
+    spelled = (
+        term if term in python_encoding else OTHERWISE.sub("ISO_IR ", term) for term in terms
+    )
     known = [python_encoding[term] for term in spelled if term in python_encoding]
     return known or ["utf-8"]

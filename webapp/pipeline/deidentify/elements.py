@@ -24,6 +24,10 @@ EXPLICIT_HEADER = struct.Struct("<HH2sH")
 IMPLICIT_HEADER = struct.Struct("<HHL")
 """Group, element, 32-bit length. Items and delimiters are always written so."""
 
+EXPLICIT_KEY = struct.Struct("<6sH")
+IMPLICIT_KEY = struct.Struct("<4sL")
+"""The same headers, with tag and VR left together as the bytes they are."""
+
 LENGTH = struct.Struct("<L")
 
 LONG = 1

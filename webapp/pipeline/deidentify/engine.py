@@ -10,7 +10,7 @@ from hashlib import sha256
 from webapp.pipeline.deidentify import survey as first_look
 from webapp.pipeline.deidentify.charsets import UTF_8, Charset
 from webapp.pipeline.deidentify.dummies import code_item
-from webapp.pipeline.deidentify.elements import VRS, VRS_LOOKING, encode
+from webapp.pipeline.deidentify.elements import encode
 from webapp.pipeline.deidentify.finder import Finder
 from webapp.pipeline.deidentify.identifiers import Identifiers
 from webapp.pipeline.deidentify.normalise import Dataset, in_order, prepare
@@ -113,7 +113,7 @@ class _Work:
 
     def walked(self, finder: Finder | None = None, cleaner: Finder | None = None) -> Pixels:
         """A walker that has walked: to see what identifies, or to take that out of texts."""
-        dataset, vrs = self.dataset, VRS if finder is None else VRS_LOOKING
+        dataset = self.dataset
         walker = Pixels(
             dataset.source,
             self.plan,
@@ -122,7 +122,6 @@ class _Work:
             self.charset,
             finder,
             cleaner,
-            vrs,
         )
         walker.keep_items = self.keep_items
         walker.transfer_syntax_uid = dataset.transfer_syntax_uid

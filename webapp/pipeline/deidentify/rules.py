@@ -8,10 +8,13 @@ attributes that the table does not list stay, with the exceptions named here.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from webapp.pipeline.deidentify.dictionary import keyword, registered
+from webapp.pipeline.deidentify.elements import LONG, LOOK, OPEN, VRS, VRS_LOOKING
 from webapp.pipeline.deidentify.identifying import DESCRIBING, IDENTIFYING
 from webapp.pipeline.deidentify.iod_types import iod_of, type_of
 from webapp.pipeline.deidentify.profile import DeidentificationProfile, Option
@@ -156,6 +159,13 @@ VECTORS = frozenset({0x00700022, 0x00701A07})
 MOST_RULES = 200_000
 """Rules remembered for one plan; beyond, they are worked out anew, so that no file fills memory."""
 
+MOST_STEPS = 1 << 14
+"""Steps remembered for one plan; then all are forgotten and worked out anew, so that a file of
+nothing but strange tags slows down none that comes after it. A usual plan has some hundred."""
+
+TAG = struct.Struct("<HH")
+ITEM_GROUP = 0xFFFE
+
 
 class Rules(dict[int, Rule]):
     """The rules in one place of a data set, by tag; worked out at first sight."""
@@ -165,12 +175,78 @@ class Rules(dict[int, Rule]):
         self._plan = plan
         self._parent = parent
         self._mode = mode
+        self._steps: dict[tuple[bool, bool], Steps] = {}
+
+    def steps(self, explicit: bool, looking: bool) -> Steps:
+        """The same by the start of a header; ``looking``: even a kept value is looked at."""
+        steps = self._steps.get((explicit, looking))
+        if steps is None:
+            steps = self._steps[explicit, looking] = Steps(self, self._plan, explicit, looking)
+        return steps
+
+    def forget_steps(self) -> None:
+        for steps in list(self._steps.values()):
+            steps.clear()
 
     def __missing__(self, tag: int) -> Rule:
         rule = self._plan.rule(tag, self._parent, self._mode)
         if rule is not UNREGISTERED and self._plan.has_room():
             self[tag] = rule
         return rule
+
+
+class Step(NamedTuple):
+    """What to do at an element, whatever its value.
+
+    ``ahead`` bytes stand before the value: 8 or 12, or 0 where no element can
+    stand. ``passed``: the value stays, unread; ``dropped``: a private one goes, unread.
+    """
+
+    tag: int
+    ahead: int
+    passed: bool
+    dropped: bool
+    vr: bytes
+    flags: int
+    rule: Rule
+
+
+class Steps(dict[bytes, Step]):
+    """Steps by the bytes that a header starts with: the tag, and the VR if it is explicit.
+
+    One look-up in place of five for nearly every element of every file. What is
+    remembered are attributes, never values.
+    """
+
+    def __init__(self, rules: Rules, plan: Plan, explicit: bool, looking: bool) -> None:
+        super().__init__()
+        self._rules = rules
+        self._plan = plan
+        self._explicit = explicit
+        self._vrs = VRS_LOOKING if looking else VRS
+
+    def __missing__(self, key: bytes) -> Step:
+        self._plan.make_room()
+        step = self[key] = self._step(key)
+        return step
+
+    def _step(self, key: bytes) -> Step:
+        group, number = TAG.unpack_from(key)
+        tag = group << 16 | number
+        vr = key[4:] if self._explicit else _implied_vr(tag)
+        flags = self._vrs.get(vr)
+        if flags is None or not self._explicit and group == ITEM_GROUP:
+            return Step(tag, 0, False, False, vr, 0, UNREGISTERED)
+        rule = self._plan.private if group & 1 else self._rules[tag]
+        ahead = 12 if self._explicit and flags & LONG else 8
+        passed = rule is KEEP and not flags & LOOK
+        return Step(tag, ahead, passed, rule is PRIVATE and not flags & OPEN, vr, flags, rule)
+
+
+def _implied_vr(tag: int) -> bytes:
+    """The VR of an implicitly encoded attribute, from the dictionary (PS3.5 7.1.3)."""
+    known = registered(tag)
+    return known[0].encode() if known else b"UN"
 
 
 class Plan:
@@ -182,7 +258,7 @@ class Plan:
         self.columns = frozenset(option.column for option in profile.options)
         self.private = SAFE_PRIVATE if Option.RETAIN_SAFE_PRIVATE in profile else PRIVATE
         self._places: dict[tuple[int, str], Rules] = {}
-        self._remembered = 0
+        self._remembered = self._steps = 0
 
     def rules(self, parent: int = 0, mode: str = "keep") -> Rules:
         """The rules for the items of sequence ``parent``; 0 is the top of the data set.
@@ -198,6 +274,14 @@ class Plan:
         """Whether one more rule may be remembered."""
         self._remembered += 1
         return self._remembered < MOST_RULES
+
+    def make_room(self) -> None:
+        """One more step is to be remembered: where there are too many, forget them all."""
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            self._steps = 1
+            for rules in list(self._places.values()):
+                rules.forget_steps()
 
     def rule(self, tag: int, parent: int, mode: str) -> Rule:
         """The rule for the standard attribute ``tag`` in an item of ``parent``."""

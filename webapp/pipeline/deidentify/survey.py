@@ -47,8 +47,9 @@ def survey(source: Source, start: int, explicit: bool, last: int = PATIENT_ID) -
             raise DicomDamaged()
         if explicit and pos + 8 <= len(buffer):  # the short way, for nearly every element
             group, number, vr, length = unpack(buffer, pos)
-            if not VRS.get(vr, LONG) & LONG and group << 16 | number not in WANTED:
-                if group << 16 | number > last:
+            tag = group << 16 | number
+            if tag not in WANTED and not VRS.get(vr, LONG) & LONG:
+                if tag > last:
                     break
                 pos += 8 + length
                 continue

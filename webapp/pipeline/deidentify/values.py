@@ -83,9 +83,8 @@ class Values(Walker):
         charset: Charset,
         finder: Finder | None = None,
         cleaner: Finder | None = None,
-        vrs: dict[bytes, int] = VRS,
     ) -> None:
-        super().__init__(source, plan, vrs)
+        super().__init__(source, plan, finder is not None)
         self.pseudonyms = pseudonyms
         self.subject = subject
         self.charset = charset

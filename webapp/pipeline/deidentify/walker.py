@@ -12,22 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from webapp.pipeline.deidentify.charsets import Charset
-from webapp.pipeline.deidentify.dictionary import registered
 from webapp.pipeline.deidentify.elements import (
-    EXPLICIT_HEADER,
+    EXPLICIT_KEY,
     IMPLICIT_HEADER,
+    IMPLICIT_KEY,
     ITEM,
     ITEM_END,
     LENGTH,
-    LONG,
-    LOOK,
-    OPEN,
     SEQUENCE_END,
     UNDEFINED,
-    VRS,
     Window,
 )
-from webapp.pipeline.deidentify.rules import KEEP, PRIVATE, Plan, Rule, Rules
+from webapp.pipeline.deidentify.rules import Plan, Rule, Rules
 from webapp.pipeline.errors import DicomDamaged
 from webapp.pipeline.source import PartsSource, Source, Span, chunks
 
@@ -109,11 +105,11 @@ class Walker:
     charset = Charset()
     """The character set in force: an item may have one of its own, for itself alone."""
 
-    def __init__(self, source: Source, plan: Plan, vrs: dict[bytes, int] = VRS) -> None:
+    def __init__(self, source: Source, plan: Plan, looking: bool = False) -> None:
         self.window = Window(source)
         self.plan = plan
         self.out = Output()
-        self.vrs = vrs
+        self.looking = looking
         self.run = 0
         self.inserts: list[tuple[int, bytes]] = []
         self.explicit = True
@@ -134,8 +130,9 @@ class Walker:
         Raises DicomDamaged for an impossible VR, a length that overruns ``end``,
         or a missing delimiter.
         """
-        window, vrs, rules, explicit = self.window, self.vrs, place.rules, place.explicit
-        private, top = self.plan.private, place.parent is None
+        window, explicit, top = self.window, place.explicit, place.parent is None
+        header = EXPLICIT_KEY if explicit else IMPLICIT_KEY
+        steps = place.rules.steps(explicit, self.looking)
         watch = self.inserts[-1][0] if top and self.inserts else ABOVE
         buffer, base, last, gone, count = window.buffer, window.start, -1, 0, 0
         while pos < end:
@@ -147,21 +144,12 @@ class Walker:
                     raise DicomDamaged()
                 at = self.need(pos, min(12, end - pos))
                 buffer, base = window.buffer, window.start
-            value = pos + 8
-            if explicit:
-                group, number, vr, length = EXPLICIT_HEADER.unpack_from(buffer, at)
-                flags = vrs.get(vr, -1)
-                if flags & LONG:
-                    if flags < 0:
-                        break
-                    value = pos + 12
-                    (length,) = LENGTH.unpack_from(buffer, at + 8)
-            else:
-                group, number, length = IMPLICIT_HEADER.unpack_from(buffer, at)
-                if group == 0xFFFE:
+            key, length = header.unpack_from(buffer, at)
+            tag, ahead, passed, dropped, vr, flags, rule = steps[key]
+            if ahead != 8:
+                if not ahead:
                     break
-                vr, flags = self.implicit(group << 16 | number)
-            tag = group << 16 | number
+                (length,) = LENGTH.unpack_from(buffer, at + 8)
             if tag <= last and top:
                 self.disordered = True
                 if last >= FIRST_PIXELS:
@@ -169,11 +157,11 @@ class Walker:
                     break
             if tag >= watch:
                 watch = self.insert(tag, pos)
-            rule = private if group & 1 else rules[tag]
+            value = pos + ahead
             stop = value + length
-            if rule is KEEP and stop <= end and not flags & LOOK:
+            if passed and stop <= end:
                 pos = stop
-            elif rule is PRIVATE and stop <= end and not flags & OPEN:
+            elif dropped and stop <= end:
                 if self.run < pos:
                     self.flush(pos)
                 self.run = pos = stop
@@ -226,16 +214,6 @@ class Walker:
     def count_private(self, count: int, depth: int) -> None:
         """Told how many private elements were dropped in one place."""
         raise NotImplementedError
-
-    def implicit(self, tag: int) -> tuple[bytes, int]:
-        """VR and flags of an implicitly encoded attribute, from the dictionary (PS3.5 7.1.3)."""
-        entry = _IMPLICIT.get(tag)
-        if entry is None:
-            known = registered(tag)
-            entry = known[0].encode() if known else b"UN"
-            if known:
-                _IMPLICIT[tag] = entry
-        return entry, self.vrs[entry]
 
     def handle(self, rule: Rule, element: Element) -> None:
         """Do what ``rule`` says to an element of known length."""
@@ -374,7 +352,3 @@ class Walker:
     def needed(self, tag: int) -> bytes:
         """An element that must not be missing, and is."""
         raise NotImplementedError
-
-
-_IMPLICIT: dict[int, bytes] = {}
-"""VRs of registered attributes, as they were met."""

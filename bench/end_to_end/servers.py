@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PROCESSES = {"WEB_WORKERS": 2, "TASK_WORKERS": 1}
 @contextmanager
 def embedded(folder: Path) -> Iterator[Target]:
     """``make run``: SQLite and Huey's SQLite queue."""
-    with _ours(folder, {}) as target:
+    with ours(folder, {}) as target:
         yield target
 
 
@@ -39,21 +39,16 @@ def scaled_out(folder: Path) -> Iterator[Target]:
             "DATABASE_URL": servers.postgres_url(postgres.port, "postgres"),
             "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0",
         }
-        yield stack.enter_context(_ours(folder, settings))
+        yield stack.enter_context(ours(folder, settings))
 
 
 @contextmanager
-def _ours(folder: Path, settings: dict[str, str]) -> Iterator[Target]:
+def ours(folder: Path, settings: Mapping[str, str | int]) -> Iterator[Target]:
+    """The program with these settings beside what it needs, until the block ends."""
     program = running.copy_of_the_program(folder / "program")
     port = servers.free_port()
-    env = running.environment(
-        EMBEDDED=1,
-        PORT=port,
-        BOOTSTRAP_API_KEY=KEY,
-        ADMIN_PASSWORD=PASSWORD,
-        **PROCESSES,
-        **settings,
-    )
+    needed = {"EMBEDDED": 1, "PORT": port, "BOOTSTRAP_API_KEY": KEY, "ADMIN_PASSWORD": PASSWORD}
+    env = running.environment(**{**needed, **PROCESSES, **settings})
     started = running.Program(SUPERVISOR, program, env)
     try:
         started.wait_for(lambda: _answers(port, "/readyz"), 120)

@@ -13,11 +13,16 @@ def peaks(program: Program) -> dict[int, int]:
     return _held(program, "VmHWM")
 
 
+def resident(program: Program) -> dict[int, int]:
+    """The resident memory, in bytes, of each living process."""
+    return _held(program, "VmRSS")
+
+
 def forget(program: Program) -> dict[int, int]:
     """Begin to count peaks anew (proc(5), clear_refs); what each process holds now."""
     for pid in program.processes():
         Path(f"/proc/{pid}/clear_refs").write_text("5")
-    return _held(program, "VmRSS")
+    return resident(program)
 
 
 def _held(program: Program, field: str) -> dict[int, int]:

@@ -1,0 +1,1 @@
+"""What pages and endpoints cost with a thousand uploads, and with a million."""

@@ -16,7 +16,6 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -24,7 +23,7 @@ from pathlib import Path
 from PIL import Image
 
 from bench.end_to_end.corpus import samples
-from bench.end_to_end.servers import SUPERVISOR
+from bench.end_to_end.servers import SUPERVISOR, databases
 from bench.growth.visits import Visitor
 from tests import running, servers
 from tests import secrets_of_tests as secrets
@@ -38,7 +37,8 @@ PAGES = ("/gallery", "/uploads/new")
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        program = _started(Path(name), _databases(stack) if options.scaled else {}, stack)
+        settings = stack.enter_context(databases()) if options.scaled else {}
+        program = _started(Path(name), settings, stack)
         visitor = Visitor(int(program.port)).logged_in(secrets.ADMIN_EMAIL, secrets.ADMIN_PASSWORD)
         idle = _measured(program, visitor, options.rounds)
         status = _send(program, options.files)
@@ -58,18 +58,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _databases(stack: ExitStack) -> dict[str, str]:
-    postgres = servers.start_postgres(durable=True)
-    stack.callback(postgres.stop)
-    redis = servers.start_redis()
-    stack.callback(redis.stop)
-    return {
-        "DATABASE_URL": servers.postgres_url(postgres.port, "postgres"),
-        "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0",
-    }
-
-
-def _started(folder: Path, databases: dict[str, str], stack: ExitStack) -> Program:
+def _started(folder: Path, more: dict[str, str], stack: ExitStack) -> Program:
     """The program, started twice: the second time everything is made already."""
     place = running.copy_of_the_program(folder / "program")
     settings = {
@@ -79,7 +68,7 @@ def _started(folder: Path, databases: dict[str, str], stack: ExitStack) -> Progr
         "ADMIN_EMAIL": secrets.ADMIN_EMAIL,
         "ADMIN_PASSWORD": secrets.ADMIN_PASSWORD,
         "RATE_LIMITS": "off",
-        **databases,
+        **more,
     }
     with running.program(SUPERVISOR, place, **settings) as first:
         first.wait_for(first.answers, 120)
@@ -111,15 +100,9 @@ def _measured(program: Program, visitor: Visitor, rounds: int) -> dict[str, list
 def _send(program: Program, files: int) -> str:
     """A batch of small pictures; the path of its status."""
 
-    def document() -> Iterator[bytes]:
-        yield b'{"files": ['
-        for number in range(files):
-            content = base64.b64encode(_picture(number)).decode()
-            entry = json.dumps({"filename": f"{number}.png", "content": content})
-            yield (", " * (number > 0) + entry).encode()
-        yield b"]}"
-
-    body = b"".join(document())
+    pictures = (base64.b64encode(_picture(number)).decode() for number in range(files))
+    named = [{"filename": f"{n}.png", "content": content} for n, content in enumerate(pictures)]
+    body = json.dumps({"files": named}).encode()
     headers = {"Content-Type": "application/json"}
     status, answer = program.ask("POST", "/upload/batch", body, headers)
     if status != 202:

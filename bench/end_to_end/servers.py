@@ -30,16 +30,22 @@ def embedded(folder: Path) -> Iterator[Target]:
 @contextmanager
 def scaled_out(folder: Path) -> Iterator[Target]:
     """The same program on PostgreSQL, with fsync, and Redis."""
+    with databases() as settings, ours(folder, settings) as target:
+        yield target
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """A private PostgreSQL, which waits for its disk, and a Redis: the settings that name them."""
     with ExitStack() as stack:
         postgres = servers.start_postgres(durable=True)
         stack.callback(postgres.stop)
         redis = servers.start_redis()
         stack.callback(redis.stop)
-        settings = {
+        yield {
             "DATABASE_URL": servers.postgres_url(postgres.port, "postgres"),
             "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0",
         }
-        yield stack.enter_context(ours(folder, settings))
 
 
 @contextmanager

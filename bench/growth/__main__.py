@@ -98,7 +98,7 @@ def _visits(port: int, filling: Filling) -> dict[str, Visit]:
     administrator = Visitor(port).logged_in(secrets.ADMIN_EMAIL, secrets.ADMIN_PASSWORD)
     frontend = Visitor(port, secrets.bearer())
     theirs = [n for n in range(filling.count) if filling.owner(n) == filling.clinician]
-    at = theirs[-min(len(theirs), FAR * PAGE)]
+    at = theirs[max(len(theirs) - FAR * PAGE, 2 * PAGE)]  # with a full page behind it
     far = encode_cursor(filling.moment(at), filling.ids[at])
     batch, upload = filling.batches[1], filling.ids[A_BATCH]
     paths = {

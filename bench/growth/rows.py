@@ -25,7 +25,7 @@ A_BATCH = 100
 """Files of each batch."""
 
 EVERY_SO_MANYTH = 4
-"""Which uploads are the one clinician's, so that there is a 500th page to go to."""
+"""Which batches are the one clinician's, so that there is a 500th page to go to."""
 
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=365)

@@ -242,6 +242,38 @@ def test_a_process_that_is_killed_is_told_and_leaves_nothing_half_written(
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["manifest.jsonl"]
 
 
+@pytest.mark.parametrize("given", ["1.dcm", "."])
+def test_a_place_that_takes_no_finished_file_is_told_and_shows_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr(os, "replace", refused)
+    source = folder(tmp_path) / "Roe, Ann"
+
+    code, told = run(source / given, tmp_path / "out")
+
+    said = capsys.readouterr().out or (tmp_path / "out/manifest.jsonl").read_text()
+    assert (code, '"unreadable-28"' in said) == (1, True)
+    assert str(tmp_path) not in said + told
+    assert not [*tmp_path.rglob("*.part"), *(tmp_path / "out").rglob("*.dcm")]
+
+
+def test_one_file_is_written_below_folders_that_were_not_there(tmp_path: Path) -> None:
+    (tmp_path / "in.dcm").write_bytes(ct().encode())
+
+    code, _ = run(tmp_path / "in.dcm", tmp_path / "a/b/out.dcm")
+
+    assert (code, (tmp_path / "a/b/out.dcm").is_file()) == (0, True)
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
+def test_a_number_of_processes_that_is_none_is_wrong_use(tmp_path: Path, jobs: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(tmp_path, tmp_path / "out", "--jobs", jobs)
+
+
 def test_a_disk_that_takes_a_part_at_a_time_gets_the_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

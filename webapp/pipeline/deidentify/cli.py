@@ -15,12 +15,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
 
-from webapp.pipeline.deidentify.files import Job, Line
+from webapp.pipeline.deidentify.files import Job, Line, put_in_place
 from webapp.pipeline.deidentify.profile import SWITCHES, parse_profile
 from webapp.pipeline.pseudonyms import SECRET_LENGTH
 
@@ -66,12 +66,12 @@ def main(arguments: Sequence[str], errors: TextIO = sys.stderr) -> int:
 
 def _one(job: Job, source: Path, target: Path) -> int:
     target = target / "deidentified.dcm" if target.is_dir() else target
-    target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = f"{target}.part"
+    with suppress(OSError):  # what is wrong with the place, writing tells
+        target.parent.mkdir(parents=True, exist_ok=True)
     line = job.run(str(source), source.name, unfinished)
     if line.output:
-        os.replace(unfinished, target)
-        line = line._replace(output=target.name)
+        line = put_in_place(line._replace(output=target.name), unfinished, str(target.parent))
     print(json.dumps(line._asdict()))
     return ALL_WRITTEN if line.status == "written" else SOME_NOT
 
@@ -88,7 +88,8 @@ def _folder(job: Job, source: Path, target: Path, jobs: int, errors: TextIO) -> 
     ):
         for number, line in enumerate(lines):
             if line.output:
-                line = _moved(line, os.path.join(unfinished, str(number)), str(target), taken)
+                line = _numbered(line, str(target), taken)
+                line = put_in_place(line, os.path.join(unfinished, str(number)), str(target))
             counts[line.status] += 1
             print(json.dumps(line._asdict()), file=manifest)
             if (number + 1) % 100 == 0 or number + 1 == len(files):
@@ -109,11 +110,14 @@ def _lines(
         yield map(job.run, files, names, targets)
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield pool.map(job.run, files, names, targets, chunksize=HANDED_OVER)
+        try:
+            yield pool.map(job.run, files, names, targets, chunksize=HANDED_OVER)
+        finally:  # where the manifest cannot be written, the rest of the folder is not worked on
+            pool.shutdown(cancel_futures=True)
 
 
-def _moved(line: Line, unfinished: str, folder: str, taken: dict[str, int]) -> Line:
-    """The line, once its file has its place: by its UIDs, and numbered where they come twice."""
+def _numbered(line: Line, folder: str, taken: dict[str, int]) -> Line:
+    """The line with an output that is not there yet: UIDs do come twice."""
     stem, extension = os.path.splitext(line.output)
     number = taken.get(line.output, 0) + 1
     output = line.output if number == 1 else f"{stem}-{number}{extension}"
@@ -121,9 +125,6 @@ def _moved(line: Line, unfinished: str, folder: str, taken: dict[str, int]) -> L
         number += 1
         output = f"{stem}-{number}{extension}"
     taken[line.output] = number
-    place = os.path.join(folder, output)
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    os.replace(unfinished, place)
     return line._replace(output=output)
 
 
@@ -160,6 +161,12 @@ def _reason(error: ValueError | OSError) -> str:
     return text if " " in text else f"unknown or contradictory option {text!r} in --profile"
 
 
+def _processes(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on is needed")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m webapp.pipeline.deidentify",
@@ -180,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=_processes,
         default=os.cpu_count() or 1,
         metavar="N",
         help="processes that work on a folder at once (default: one for each core)",

@@ -140,11 +140,12 @@ Code Sequence (0012,0064), which of them were applied.
 
 From a shell, without the service:
 
-    python -m webapp.pipeline.deidentify IN OUT [--profile basic+...] [--key-file FILE]
+    python -m webapp.pipeline.deidentify IN OUT [--profile basic+...] [--key-file FILE] [--jobs N]
 
 `IN` and `OUT` are files or folders. A key file holds 32 secret bytes
 (`head -c 32 /dev/urandom > key`); the same key gives the same pseudonyms in every run. A folder's
-`manifest.jsonl` has one line for each file: what became of it and what was done, never a value.
+`manifest.jsonl` has one line for each file: what became of it and what was done, never a value; a
+process for each core works on it, or as many as `--jobs` says.
 The exit code is 0 when everything was written, 1 when something was refused or held, 2 for
 wrong use.
 """

@@ -92,6 +92,18 @@ def _kept(done: Deidentified, name: str, target: str) -> Line:
     return Line(name, "written", _path_of(done), "", (), uid, done.report.as_dict())
 
 
+def put_in_place(line: Line, unfinished: str, folder: str) -> Line:
+    """The line, once its file has its place below ``folder``; refused where it gets none."""
+    place = os.path.join(folder, line.output)
+    try:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.replace(unfinished, place)
+    except OSError as error:
+        Path(unfinished).unlink(missing_ok=True)
+        return Line(line.source, "refused", code=f"unreadable-{error.errno}")
+    return line
+
+
 def write(done: Deidentified, target: str) -> None:
     """Write the output whole, or nothing; raises OSError."""
     try:
